@@ -1,0 +1,1 @@
+"""Delivery and composition: wiring, settings, pages, machines, jobs, commands, migrations."""

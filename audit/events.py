@@ -1,0 +1,163 @@
+"""What stands in a log entry: ids, enums, rule ids, policy hash, unit, commission, purpose, counts. Never content.
+
+HSLF-FS 2016:40 ch. 4 asks for the actions taken, the unit, the omsorgsgivare if the user came from one, the
+time, the user's and the patient's identity; the words for activity and purpose are those of the national log
+contract.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
+from policies.vocabulary import Category, Purpose
+
+
+class Activity(StrEnum):
+    """The national log contract's activities, with those that concern the vault itself."""
+
+    READ = "Läsa"
+    WRITE = "Skriva"
+    SIGN = "Signera"
+    PRINT = "Utskrift"
+    ATTEST = "Vidimera"
+    DELETE = "Radera"
+    EMERGENCY = "Nödöppning"
+
+
+class EventKind(StrEnum):
+    """What happened, one word a kind; published words never change meaning."""
+
+    LOGIN = "login"
+    LOGOUT = "logout"
+    LOOKUP = "lookup"  # a citizen was looked up by personal number
+    CREATE_VAULT = "create-vault"
+    READ = "read"
+    ADD = "add"
+    IMPORT = "import"
+    UNDO_IMPORT = "undo-import"
+    GRANT = "grant"
+    REVOKE = "revoke"
+    ACCESS_REQUEST = "access-request"
+    READ_LOG = "read-log"
+    REVIEW = "review"
+    EXPORT = "export"
+    COMPACT = "compact"
+    ERASE = "erase"
+    OUTCOME = "outcome"  # what came of an earlier entry: counts, the new head
+
+
+class Decision(StrEnum):
+    """What was decided about what was asked."""
+
+    PERMIT = "permit"
+    REFUSE = "refuse"
+
+
+class ActorKind(StrEnum):
+    """What kind of principal acted."""
+
+    CITIZEN = "citizen"
+    PROXY = "proxy"
+    STAFF = "staff"
+    CLIENT = "client"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted: log contract's user{id, name, title, assignment, care provider, care unit}.
+
+    ``id`` is an HSA-id, a client id, or for a person the alias in hex; never a personal number.
+    ``for_name`` names the citizen whom a proxy acts for.
+    """
+
+    kind: ActorKind
+    id: str
+    name: str
+    title: str = ""
+    commission: str = ""
+    unit_id: str = ""
+    unit_name: str = ""
+    provider_id: str = ""
+    provider_name: str = ""
+    provider_kind: str = ""
+    authority_id: str = ""
+    for_name: str = ""
+
+    @classmethod
+    def of(cls, principal: Principal) -> "Actor":
+        """Describe a principal."""
+        match principal:
+            case Citizen(person):
+                return cls(ActorKind.CITIZEN, person.alias.hex(), person.name)
+            case Proxy(person, citizen, relation):
+                return cls(
+                    ActorKind.PROXY, person.alias.hex(), person.name, title=relation, for_name=citizen.name
+                )
+            case Staff():
+                unit = principal.commission.unit
+                return cls(
+                    ActorKind.STAFF,
+                    principal.id,
+                    principal.name,
+                    title=principal.title,
+                    commission=principal.commission.id,
+                    unit_id=unit.id,
+                    unit_name=unit.name,
+                    provider_id=unit.provider.id,
+                    provider_name=unit.provider.name,
+                    provider_kind=unit.provider.kind,
+                    authority_id=unit.provider.authority.id,
+                )
+            case Client():
+                return cls(
+                    ActorKind.CLIENT,
+                    principal.id,
+                    principal.name,
+                    provider_id=principal.provider.id,
+                    provider_name=principal.provider.name,
+                    provider_kind=principal.provider.kind,
+                    authority_id=principal.provider.authority.id,
+                )
+            case System(name, mandate):
+                return cls(ActorKind.SYSTEM, name, name, title=mandate)
+            case _:
+                assert_never(principal)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRef:
+    """A vault's head as a leaf states it: version (from 1) and SHA-256 of the head statement."""
+
+    version: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. ``vault`` is the vault id (16 bytes) or None where no vault is concerned.
+
+    ``rules`` are the ids of the rules that decided; ``reason`` is a closed word for a refusal; ``counts``
+    maps a closed word (``records``, ``segments``, ``stored`` ...) to a number; ``outcome_of`` is the id of
+    the entry whose outcome this is; ``head`` the vault's head after the change; ``policy_hash`` the hex
+    SHA-256 of the policy set in force. ``subject`` is a further id that the event is about (a rule id, an
+    import id, a request id).
+    """
+
+    kind: EventKind
+    activity: Activity
+    at: datetime
+    actor: Actor
+    vault: bytes | None = None
+    purpose: Purpose | None = None
+    categories: tuple[Category, ...] = ()
+    decision: Decision = Decision.PERMIT
+    reason: str = ""
+    rules: tuple[str, ...] = ()
+    policy_hash: str = ""
+    subject: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    outcome_of: bytes | None = None
+    head: HeadRef | None = None

@@ -1,0 +1,1 @@
+"""Who is asking: principals, sessions, tokens, the directory."""

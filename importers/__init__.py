@@ -1,0 +1,1 @@
+"""Outside bytes become checked candidates: one module a format, one intake."""

@@ -1,0 +1,1 @@
+"""Every cryptographic primitive: envelope formats, HPKE, blinding, MACs, the KeyStore."""

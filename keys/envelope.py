@@ -1,0 +1,167 @@
+"""Envelope formats, version 1 (docs/spec/envelope-v1.md): how a context, a box, a sealed key and a wrap look.
+
+Every sealed thing begins with one version byte and one kind byte, and is bound to a *context*: a label and
+its fields, each with its length, so that no two contexts share bytes. A context is associated data (box,
+wrap) or HPKE ``info`` (sealed key), never part of the envelope.
+"""
+
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from keys import primitives
+from keys.primitives import MalformedError, Opener, PrivateKey, PublicKey
+
+VERSION = 1
+_BOX = ord("B")
+_SEALED_KEY = ord("K")
+_WRAP = ord("W")
+_WINDOW = struct.Struct(">qq")
+_FOREVER = (1 << 63) - 1
+
+
+def context(label: str, *fields: bytes | int | str) -> bytes:
+    """Return ``halsovalvet/v1/<label>`` NUL, then each field behind its two-byte length.
+
+    An ``int`` is written as 8 bytes, big-endian; a ``str`` as UTF-8.
+    """
+    parts = [f"halsovalvet/v1/{label}\0".encode()]
+    for field in fields:
+        match field:
+            case int():
+                raw = field.to_bytes(8, "big")
+            case str():
+                raw = field.encode()
+            case _:
+                raw = field
+        parts += (len(raw).to_bytes(2, "big"), raw)
+    return b"".join(parts)
+
+
+def seal_box(key: bytes, plaintext: bytes, *, bound_to: bytes) -> bytes:
+    """Seal ``plaintext`` under a 32-byte key: version, ``B``, nonce (12), ciphertext, tag (16)."""
+    return bytes((VERSION, _BOX)) + primitives.encrypt(key, plaintext, associated=bound_to)
+
+
+def open_box(key: bytes, sealed: bytes, *, bound_to: bytes) -> bytes:
+    """Open a box.
+
+    Raises:
+        MalformedError: not a version 1 box.
+        CannotOpenError: wrong key or context, or changed bytes.
+    """
+    return primitives.decrypt(key, _body(sealed, _BOX), associated=bound_to)
+
+
+def seal_key(public: PublicKey, key: bytes, *, bound_to: bytes) -> bytes:
+    """Seal a 32-byte key to a generation's public half: version, ``K``, HPKE (enc, ciphertext, tag)."""
+    return bytes((VERSION, _SEALED_KEY)) + public.seal(key, info=bound_to)
+
+
+def open_key(opener: Opener, sealed: bytes, *, bound_to: bytes) -> bytes:
+    """Open a sealed key.
+
+    Raises:
+        MalformedError: not a version 1 sealed key.
+        CannotOpenError: wrong private half or context, or changed bytes.
+    """
+    return opener.open(_body(sealed, _SEALED_KEY), info=bound_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which a wrap may be opened: ``not_before <= t < not_after``; ``None`` leaves a side open."""
+
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether ``at`` lies inside."""
+        return (self.not_before is None or self.not_before <= at) and (
+            self.not_after is None or at < self.not_after
+        )
+
+    def covers(self, other: "Window") -> bool:
+        """Tell whether every moment of ``other`` lies inside this window."""
+        mine, theirs = self.encode(), other.encode()
+        (a, b), (c, d) = _WINDOW.unpack(mine), _WINDOW.unpack(theirs)
+        return bool(a <= c and d <= b)
+
+    def encode(self) -> bytes:
+        """Return two signed 64-bit big-endian microseconds since 1970; an open side is the least or greatest."""
+        return _WINDOW.pack(
+            -_FOREVER if self.not_before is None else microseconds(self.not_before),
+            _FOREVER if self.not_after is None else microseconds(self.not_after),
+        )
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Window":
+        """Read what :meth:`encode` wrote."""
+        start, end = _WINDOW.unpack(raw)
+        return cls(
+            None if start == -_FOREVER else moment(start),
+            None if end == _FOREVER else moment(end),
+        )
+
+
+def microseconds(at: datetime) -> int:
+    """Return whole microseconds since 1970 UTC; ``at`` must carry a zone."""
+    if at.tzinfo is None:
+        raise MalformedError("a time without a zone")
+    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def moment(us: int) -> datetime:
+    """Return the UTC time ``us`` microseconds after 1970."""
+    return datetime.fromtimestamp(us // 1_000_000, UTC).replace(microsecond=us % 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class WrapContext:
+    """What a wrap is bound to: one generation of one drawer of one vault, for one recipient."""
+
+    vault: bytes
+    drawer: bytes
+    generation: int
+    recipient: str
+
+    def encode(self) -> bytes:
+        """Return the context bytes."""
+        return context("wrap", self.vault, self.drawer, self.generation, self.recipient)
+
+
+def seal_wrap(
+    shred_key: bytes, recipient: PublicKey, generation: PrivateKey, *, bound_to: WrapContext, window: Window
+) -> bytes:
+    """Wrap a generation's private half: version, ``W``, window (16), then a nonce and the HPKE ciphertext
+    sealed again under the drawer's shred key. The window is authenticated by both layers.
+    """  # noqa: D205
+    bound = bound_to.encode() + window.encode()
+    inner = recipient.seal(generation.seed, info=bound)
+    return bytes((VERSION, _WRAP)) + window.encode() + primitives.encrypt(shred_key, inner, associated=bound)
+
+
+def wrap_window(sealed: bytes) -> Window:
+    """Read a wrap's window; it is trustworthy only once the wrap has opened."""
+    return Window.decode(_body(sealed, _WRAP)[: _WINDOW.size])
+
+
+def open_wrap(shred_key: bytes, recipient: PrivateKey, sealed: bytes, *, bound_to: WrapContext) -> PrivateKey:
+    """Open a wrap, whatever its window says: the KeyStore checks the window against its own clock.
+
+    Raises:
+        MalformedError: not a version 1 wrap.
+        CannotOpenError: another recipient, drawer, generation or window, a destroyed shred key, changed bytes.
+    """
+    body = _body(sealed, _WRAP)
+    window, outer = body[: _WINDOW.size], body[_WINDOW.size :]
+    bound = bound_to.encode() + window
+    inner = primitives.decrypt(shred_key, outer, associated=bound)
+    return PrivateKey(recipient.opener().open(inner, info=bound))
+
+
+def _body(sealed: bytes, kind: int) -> bytes:
+    if len(sealed) < 2 or sealed[0] != VERSION or sealed[1] != kind:  # noqa: PLR2004 the two leading bytes
+        raise MalformedError(f"not a version {VERSION} envelope of kind {chr(kind)}")
+    return sealed[2:]

@@ -1,0 +1,193 @@
+"""The primitives, each under one name: hybrid HPKE, AES-256-GCM, HKDF, HMAC, Argon2id, Ed25519.
+
+Invariant: no other module of the product imports ``cryptography``'s hazmat layer for secrets. Formats stand
+in :mod:`keys.envelope`; who may open what is :mod:`keys.keystore`'s matter.
+"""
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import (
+    AEAD,
+    KDF,
+    KEM,
+    MLKEM768X25519PrivateKey,
+    MLKEM768X25519PublicKey,
+    Suite,
+)
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_SIZE = 32
+NONCE_SIZE = 12
+SEED_SIZE = 64 + 32  # ML-KEM-768 seed, then the X25519 scalar
+PUBLIC_SIZE = 1184 + 32  # ML-KEM-768 encapsulation key, then the X25519 point
+
+_SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+class KeysError(Exception):
+    """Base of what keys/ raises; its text names the check that failed and never a secret or a cause."""
+
+
+class CannotOpenError(KeysError):
+    """Sealed bytes do not open: wrong key, wrong context, or changed bytes. Nothing tells which."""
+
+
+class MalformedError(KeysError):
+    """Bytes are not of the format and version they claim to be."""
+
+
+def random_key() -> bytes:
+    """Return 32 bytes from the operating system."""
+    return os.urandom(KEY_SIZE)
+
+
+def derive(secret: bytes, *, label: str) -> bytes:
+    """Return a 32-byte key bound to ``label`` (HKDF-SHA256, RFC 5869, no salt)."""
+    return HKDF(SHA256(), KEY_SIZE, salt=None, info=label.encode()).derive(secret)
+
+
+def stretch(passphrase: str, *, salt: bytes) -> bytes:
+    """Return a 32-byte key from a passphrase (Argon2id, RFC 9106: 64 MiB, 3 passes, 4 lanes)."""
+    return Argon2id(salt=salt, length=KEY_SIZE, iterations=3, lanes=4, memory_cost=64 * 1024).derive(
+        passphrase.encode()
+    )
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    """Return HMAC-SHA256 of ``message``, 32 bytes."""
+    return hmac.digest(key, message, "sha256")
+
+
+def same(left: bytes, right: bytes) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(left, right)
+
+
+def fingerprint(key: bytes, message: bytes) -> int:
+    """Return a keyed 64-bit fingerprint as an unsigned integer (BLAKE2b-64, RFC 7693)."""
+    return int.from_bytes(hashlib.blake2b(message, digest_size=8, key=key).digest(), "big")
+
+
+def encrypt(key: bytes, plaintext: bytes, *, associated: bytes) -> bytes:
+    """Seal with AES-256-GCM under a fresh random nonce; return nonce, ciphertext and tag."""
+    nonce = os.urandom(NONCE_SIZE)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, associated)
+
+
+def decrypt(key: bytes, sealed: bytes, *, associated: bytes) -> bytes:
+    """Open what :func:`encrypt` sealed.
+
+    Raises:
+        CannotOpenError: wrong key, wrong associated data, or changed bytes.
+    """
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], associated)
+    except (InvalidTag, ValueError):
+        raise CannotOpenError("the box does not open") from None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PublicKey:
+    """The public half of a hybrid MLKEM768-X25519 pair; ``raw`` is 1,216 bytes."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != PUBLIC_SIZE:
+            raise MalformedError("a public key has the wrong size")
+
+    def seal(self, plaintext: bytes, *, info: bytes) -> bytes:
+        """Seal to this key by single-shot HPKE (RFC 9180), bound to ``info``."""
+        return _SUITE.encrypt(plaintext, _hybrid_public(self.raw), info)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PrivateKey:
+    """A hybrid private key, kept as its two component secrets (96 bytes), since it has no serialiser."""
+
+    seed: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.seed) != SEED_SIZE:
+            raise MalformedError("a private key has the wrong size")
+
+    @classmethod
+    def generate(cls) -> "PrivateKey":
+        """Make a new pair from the operating system's randomness."""
+        return cls(os.urandom(SEED_SIZE))
+
+    def public(self) -> PublicKey:
+        """Return the public half."""
+        mlkem = MLKEM768PrivateKey.from_seed_bytes(self.seed[:64]).public_key()
+        x25519 = X25519PrivateKey.from_private_bytes(self.seed[64:]).public_key()
+        return PublicKey(mlkem.public_bytes_raw() + x25519.public_bytes_raw())
+
+    def opener(self) -> "Opener":
+        """Return the key ready for many openings (parsing the seed costs more than one opening)."""
+        return Opener(
+            MLKEM768X25519PrivateKey(
+                MLKEM768PrivateKey.from_seed_bytes(self.seed[:64]),
+                X25519PrivateKey.from_private_bytes(self.seed[64:]),
+            )
+        )
+
+
+class Opener:
+    """A parsed private key."""
+
+    def __init__(self, key: MLKEM768X25519PrivateKey) -> None:
+        self._key = key
+
+    def open(self, sealed: bytes, *, info: bytes) -> bytes:
+        """Open what was sealed to the public half.
+
+        Raises:
+            CannotOpenError: wrong key, wrong ``info``, or changed bytes.
+        """
+        try:
+            return _SUITE.decrypt(sealed, self._key, info)
+        except (InvalidTag, ValueError):
+            raise CannotOpenError("the sealed key does not open") from None
+
+
+def _hybrid_public(raw: bytes) -> MLKEM768X25519PublicKey:
+    try:
+        return MLKEM768X25519PublicKey(
+            MLKEM768PublicKey.from_public_bytes(raw[:1184]), X25519PublicKey.from_public_bytes(raw[1184:])
+        )
+    except ValueError:
+        raise MalformedError("a public key is not a valid point") from None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Signer:
+    """An Ed25519 signing key (RFC 8032) from its 32-byte seed."""
+
+    seed: bytes
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature."""
+        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+
+    def public(self) -> bytes:
+        """Return the 32-byte public key."""
+        return Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+
+
+def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Tell whether an Ed25519 signature is that of ``public`` over ``message``."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

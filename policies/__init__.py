@@ -1,0 +1,1 @@
+"""The law as policy: Cedar text, its schema, the closed vocabulary, and the one decide()."""

@@ -1,0 +1,81 @@
+"""The closed vocabulary of the vault: what may be asked for, and in which words.
+
+Every value stands in sealed rules, in audit entries and in the public interface, so a published value
+never changes its meaning; a new one may be added.
+"""
+
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    """What a record is about; each category is one drawer of a vault."""
+
+    BLOOD_PRESSURE = "blood-pressure"
+    HEART_RATE = "heart-rate"
+    BODY_WEIGHT = "body-weight"
+    BODY_MEASURES = "body-measures"
+    BODY_TEMPERATURE = "body-temperature"
+    OXYGEN_SATURATION = "oxygen-saturation"
+    RESPIRATION = "respiration"
+    GLUCOSE = "glucose"
+    ACTIVITY = "activity"
+    SLEEP = "sleep"
+    SYMPTOM = "symptom"
+    MENTAL_HEALTH = "mental-health"
+    LAB_RESULT = "lab-result"
+    OTHER_MEASUREMENT = "other-measurement"
+    AGREEMENT = "agreement"
+    CARE_PLAN = "care-plan"
+    GOAL = "goal"
+    TREATMENT = "treatment"
+    MEDICATION = "medication"
+    APPOINTMENT = "appointment"
+    JOURNAL_NOTE = "journal-note"
+    IMMUNIZATION = "immunization"
+    ALLERGY = "allergy"
+    CONTACT = "contact"
+    HEALTH_STATUS = "health-status"
+    DOCUMENT = "document"
+    LOCATION = "location"
+
+
+#: The categories that hold measurements (FHIR Observation); the others hold documents of their kind.
+MEASUREMENTS: tuple[Category, ...] = tuple(Category)[: tuple(Category).index(Category.AGREEMENT)]
+
+
+class Action(StrEnum):
+    """What is asked to be done with the records of one category."""
+
+    READ = "read"
+    ADD = "add"
+
+
+class Purpose(StrEnum):
+    """Why: the national log contract's purposes (Inera), by the nearest v3-ActReason code."""
+
+    CARE = "TREAT"  # Vård och behandling
+    QUALITY = "HQUALIMP"  # Kvalitetssäkring
+    LEGAL = "HLEGAL"  # Annan dokumentation enligt lag
+    STATISTICS = "HSYSADMIN"  # Statistik
+    ADMINISTRATION = "HOPERAT"  # Administration
+    REGISTRY = "HRESCH"  # Kvalitetsregister
+
+
+class Effect(StrEnum):
+    """What a citizen's rule does: an allow opens, a block (spärr) closes and beats every allow."""
+
+    ALLOW = "allow"
+    BLOCK = "block"
+
+
+class GranteeKind(StrEnum):
+    """Whom a rule names; an id goes with each: HSA-id, organisation number, role at unit, client id."""
+
+    PERSON = "person"
+    ROLE = "role"
+    UNIT = "unit"
+    PROVIDER = "provider"
+    REGION = "region"
+    MUNICIPALITY = "municipality"
+    NETWORK = "network"
+    CLIENT = "client"

@@ -1,0 +1,1 @@
+"""Sealed records: head, drawers, generations, segments, summaries, erasure."""
