@@ -12,9 +12,11 @@ class RuleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """Whom a rule names. ``id``: HSA-id (person, unit, provider, region, municipality), ``<unit HSA-id>/<title>``
-    (role), client id (client), empty (network).
-    """  # noqa: D205
+    """Whom a rule names.
+
+    ``id``: HSA-id (person, unit, provider, region, municipality), ``<unit HSA-id>/<title>`` (role), client id
+    (client), empty (network).
+    """
 
     kind: GranteeKind
     id: str

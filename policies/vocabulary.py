@@ -50,6 +50,22 @@ class Action(StrEnum):
     ADD = "add"
 
 
+class Deed(StrEnum):
+    """What the policies are asked about; ``read`` and ``add`` are the words of :class:`Action`.
+
+    Each is an action of ``vault.cedarschema``, on a vault, or for ``review-log`` on an organisation.
+    """
+
+    READ = "read"
+    ADD = "add"
+    MANAGE = "manage"  # the owner's matters: rules, imports, answers to requests, export, erasure
+    BLOCK = "block"  # make a block (spärr); lifting one too
+    READ_LOG = "read-log"  # who accessed my vault
+    REVIEW_LOG = "review-log"  # supervisor: accesses by an organisation's own staff
+    LOOKUP = "lookup"  # exchange a personal number for the vault's public id, which tells nothing
+    ASK = "ask"  # ask the citizen for access
+
+
 class Purpose(StrEnum):
     """Why: the national log contract's purposes (Inera), by the nearest v3-ActReason code."""
 

@@ -1,0 +1,88 @@
+# Set up, run and check Hälsovalvet. `make demo` and `make test` need Python 3.11 and make, nothing else.
+#
+#   make demo          set up and serve a made-up small country on http://127.0.0.1:8080 (VALV_PORT, VALV_DATA)
+#   make serve         set up and serve the vault that VALV_DATA names
+#   make test          set up for development and run every test
+#   make check         what CI runs: ruff, mypy, import-linter, pytest
+#   make assets        build the pages' styles, scripts and fonts only
+#   make requirements  pin anew what pyproject.toml asks for, with hashes
+#   make clean         remove what set-up made, but no data
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+V := .venv
+R := app/requirements
+PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet
+SET_UP := Makefile pyproject.toml $(R)/build.txt $(R)/run.txt
+
+.DEFAULT_GOAL := demo
+.PHONY: demo serve test check assets venv dev browser requirements clean
+
+demo: assets
+	@exec $(V)/bin/valv demo
+
+serve: assets
+	@exec $(V)/bin/valv serve
+
+test: dev assets browser
+	@$(V)/bin/python -m pytest -q -rs
+
+check: dev assets browser
+	$(V)/bin/ruff check
+	$(V)/bin/ruff format --check
+	$(V)/bin/mypy
+	$(V)/bin/lint-imports
+	$(V)/bin/python -m pytest -q -rs
+
+assets: venv
+	@$(V)/bin/python -m app.web.build
+
+# A set-up that was finished is known by the checksums of what it was made from.
+venv: $(V)/bin/python
+	@sha256sum --status --check $(V)/run.sums 2>/dev/null || { set -e; \
+	  echo "Installing what Hälsovalvet runs on"; \
+	  $(PIP) --require-hashes -r $(R)/build.txt -r $(R)/run.txt; \
+	  $(PIP) --no-deps --no-build-isolation --editable .; \
+	  sha256sum $(SET_UP) > $(V)/run.sums; }
+
+dev: venv
+	@sha256sum --status --check $(V)/dev.sums 2>/dev/null || { set -e; \
+	  echo "Installing what the tests need"; \
+	  $(PIP) --require-hashes -r $(R)/build.txt -r $(R)/dev.txt; \
+	  sha256sum $(SET_UP) $(R)/dev.txt > $(V)/dev.sums; }
+
+# Debian keeps ensurepip, without which no venv can be made, in a package of its own.
+$(V)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed: set PYTHON=<path>." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { set -e; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing python3-venv"; \
+	    apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv; \
+	  else \
+	    echo "Python's venv module is missing: install it (Debian: apt-get install python3-venv)." >&2; exit 1; \
+	  fi; }
+	@$(PYTHON) -m venv $(V) || { rm -rf $(V); exit 1; }
+
+browser:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the browser tests"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	  fi; } || true
+	@command -v chromium >/dev/null || \
+	  echo "No chromium here: the browser tests are skipped (Debian: apt-get install chromium)."
+
+# A local pip configuration must not add its own copies' hashes.
+COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(V)/bin/pip-compile --quiet \
+  --no-config --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(UPGRADE)
+
+requirements: dev
+	$(COMPILE) -o $(R)/build.txt $(R)/build.in
+	$(COMPILE) -o $(R)/node.txt $(R)/node.in
+	$(COMPILE) -o $(R)/run.txt -c $(R)/build.txt pyproject.toml
+	$(COMPILE) --extra dev -o $(R)/dev.txt -c $(R)/run.txt -c $(R)/build.txt pyproject.toml
+
+clean:
+	rm -rf $(V) app/web/built app/web/assets/node_modules build *.egg-info

@@ -1,0 +1,106 @@
+"""What the operator sets, read once at start from the environment; each has a safe default or is demanded.
+
+===================  ========================================================================================
+VALV_DATA            folder of the embedded databases, keys and uploads (default ``data``)
+VALV_HOST            address to listen on (default 127.0.0.1; demo installations take no other)
+VALV_PORT            port (default 8080)
+VALV_PASSPHRASE      opens the KeyStore's file; without it the file ``VALV_PASSPHRASE_FILE`` is read
+VALV_OIDC_ISSUER     the identity provider; outside demo the process does not start without one
+VALV_ALLOWED_HOSTS   host names that requests may name, comma-separated (default: loopback names)
+VALV_MAX_UPLOAD_MB   largest upload (default 4096)
+VALV_LAWFUL_BASIS    which basis policy holds: ``consent`` (default) or ``blocks-only``
+===================  ========================================================================================
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, checked."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    passphrase: str = ""
+    passphrase_file: Path | None = None
+    oidc_issuer: str = ""
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    max_upload: int = 4096 << 20
+    lawful_basis: str = "consent"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check the environment.
+
+        Raises:
+            SettingsError: by the setting's name.
+        """
+        hosts = environment.get("VALV_ALLOWED_HOSTS", "")
+        file = environment.get("VALV_PASSPHRASE_FILE", "")
+        default = cls(Path())
+        return cls(
+            data=Path(environment.get("VALV_DATA") or "data").resolve(),
+            host=_host(environment.get("VALV_HOST") or default.host),
+            port=_number(environment, "VALV_PORT", 8080, limit=65535),
+            passphrase=environment.get("VALV_PASSPHRASE", ""),
+            passphrase_file=Path(file) if file else None,
+            oidc_issuer=environment.get("VALV_OIDC_ISSUER", ""),
+            allowed_hosts=tuple(h.strip() for h in hosts.split(",") if h.strip()) or default.allowed_hosts,
+            max_upload=_number(environment, "VALV_MAX_UPLOAD_MB", 4096, limit=1 << 20) << 20,
+            lawful_basis=environment.get("VALV_LAWFUL_BASIS") or default.lawful_basis,
+        )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the server listens to this machine only."""
+        return ip_address(self.host).is_loopback
+
+    @property
+    def database(self) -> Path:
+        """The vaults' database."""
+        return self.data / "valv.db"
+
+    @property
+    def log(self) -> Path:
+        """The log's own file."""
+        return self.data / "log.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Signed checkpoints outside the log's file."""
+        return self.data / "checkpoints"
+
+    @property
+    def keystore(self) -> Path:
+        """The KeyStore's file."""
+        return self.data / "keystore.db"
+
+    @property
+    def uploads(self) -> Path:
+        """Sealed uploads."""
+        return self.data / "uploads"
+
+
+def _host(text: str) -> str:
+    address = "127.0.0.1" if text == "localhost" else text
+    try:
+        ip_address(address)
+    except ValueError:
+        raise SettingsError("VALV_HOST: not an IP address") from None
+    return address
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, *, limit: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or not 0 < int(text) <= limit:
+        raise SettingsError(f"{name}: a whole number from 1 to {limit}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Pages for people: views, templates, charts and the assets they are dressed in."""

@@ -1,0 +1,627 @@
+"""View models: what each page is given, typed; and the table of the pages.
+
+A page is (template, view, chrome, language) and nothing else: templates word, handlers fill. Views carry
+enums, numbers, times and names, never sentences; sentences stand in the templates and in :mod:`app.web.words`.
+Every page but ``/login`` needs a session. Every POST carries the hidden field ``_csrf_token`` (``Chrome.csrf``).
+Wherever a handler answers a POST with a form again, it does so with status 400 (or 413) and the form's errors.
+
+==========================================  =========================================  ====================  ======================
+Method and path                             Query or form fields (* = needed)          View                  Template
+==========================================  =========================================  ====================  ======================
+any                                         ``lang`` = sv, en (kept in a cookie)
+GET  /login                                                                            LoginView             login.html
+POST /login                                 persona*                                   → 303 / or /commission
+POST /logout                                                                           → 303 /login
+GET  /commission                                                                       ChooseView            choose.html
+POST /commission                            choice* (ChoiceOption.id)                  → 303 /
+GET  /              (citizen, proxy)                                                   OverviewView          overview.html
+GET  /              (staff, supervisor)                                                → 303 /staff, /review
+GET  /measurements                          category, period (Period)                  MeasurementsView      measurements.html
+GET  /measurements/add                      measure (MeasureForm.id)                   AddView               add.html
+POST /measurements/add                      measure*, date*, time*, each field's name* → 303 /measurements   add.html if errors
+GET  /imports                                                                          ImportsView           imports.html
+POST /imports                               file*, rehearse (1)                        → 303 /imports/{id}   imports.html if errors
+GET  /imports/{id}                                                                     ImportView            import.html
+GET  /imports/{id}/progress                 (asked by the page itself, a fragment)     ImportView            _import_state.html
+POST /imports/{id}/undo                                                                → 303 /imports
+GET  /sharing                                                                          SharingView           sharing.html
+GET  /sharing/new                           effect (allow, block)                      RuleFormView          rule_form.html
+POST /sharing/preview                       effect*, grantee* (kind:id), actions*,     PreviewView           preview.html, or
+                                            categories*, data_from, data_to,                                 rule_form.html if errors
+                                            valid_from, valid_to (dates)
+POST /sharing                               the same; change (1) = back to the form    → 303 /sharing        rule_form.html if errors
+GET  /sharing/{rule_id}/revoke                                                         RevokeView            revoke.html
+POST /sharing/{rule_id}/revoke                                                         → 303 /sharing
+GET  /requests/{id}                                                                    RequestView           request.html
+POST /requests/{id}                         answer* (accept, decline)                  → 303 /sharing
+GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
+GET  /staff                                                                            FindView              find.html
+POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
+GET  /staff/patients/{id}                   category, period                           PatientView, or 403   patient.html
+                                                                                       with RefusedView      refused.html
+GET  /staff/patients/{id}/add               measure                                    AddView               add.html
+POST /staff/patients/{id}/add               as /measurements/add                       → 303 the patient     add.html if errors
+GET  /staff/patients/{id}/request                                                      AskView               ask.html
+POST /staff/patients/{id}/request           categories*, actions*, purpose*            → 303 the same        ask.html if errors
+GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
+any error                                                                              ErrorView             error.html
+==========================================  =========================================  ====================  ======================
+
+After a change, redirect to the page with ``?done=<Notice>`` and set ``Chrome.notice`` from it. A refused patient
+and one who does not exist get the very same RefusedView.
+"""  # noqa: E501 - the table reads as a table
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from app.web.chart import Chart
+from app.web.measures import MeasureForm
+from audit.events import Activity, ActorKind, Decision, EventKind
+from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
+from vault.record import AuthorKind, Origin
+
+# --- around every page ---
+
+
+class Role(StrEnum):
+    """Whose navigation a page shows."""
+
+    CITIZEN = "citizen"
+    PROXY = "proxy"
+    STAFF = "staff"
+    SUPERVISOR = "supervisor"
+
+
+class Notice(StrEnum):
+    """What was just done, said once at the top of the next page."""
+
+    VALUE_ADDED = "value-added"
+    RULE_SAVED = "rule-saved"
+    RULE_REVOKED = "rule-revoked"
+    REQUEST_ACCEPTED = "request-accepted"
+    REQUEST_DECLINED = "request-declined"
+    REQUEST_SENT = "request-sent"
+    IMPORT_UNDONE = "import-undone"
+    LOGGED_OUT = "logged-out"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who is logged in: name, role; for a proxy whom for; for staff title, commission, unit, provider.
+
+    ``can_switch`` says that there is another commission, or another person to act for, to choose.
+    """
+
+    name: str
+    role: Role
+    acting_for: str = ""
+    title: str = ""
+    commission: str = ""
+    unit: str = ""
+    provider: str = ""
+    can_switch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chrome:
+    """What stands around a page. ``here`` is a path with query that GET answers: the language links use it."""
+
+    here: str
+    csrf: str
+    demo: bool
+    who: Who | None = None
+    notice: Notice | None = None
+
+
+# --- forms ---
+
+
+class FieldProblem(StrEnum):
+    """What is wrong with one field."""
+
+    REQUIRED = "required"
+    CHOOSE_ONE = "choose-one"
+    CHOOSE_SOME = "choose-some"
+    NOT_A_NUMBER = "not-a-number"
+    OUT_OF_RANGE = "out-of-range"
+    TOO_MANY_DECIMALS = "too-many-decimals"
+    NOT_BELOW_SYSTOLIC = "not-below-systolic"
+    NOT_A_DATE = "not-a-date"
+    NOT_A_TIME = "not-a-time"
+    IN_THE_FUTURE = "in-the-future"
+    IN_THE_PAST = "in-the-past"
+    END_BEFORE_START = "end-before-start"
+    NOT_A_PERSONAL_NUMBER = "not-a-personal-number"
+    TOO_MANY_LOOKUPS = "too-many-lookups"
+    UNKNOWN_GRANTEE = "unknown-grantee"
+    NO_FILE = "no-file"
+    EMPTY_FILE = "empty-file"
+    FILE_TOO_LARGE = "file-too-large"
+    UNKNOWN_FORMAT = "unknown-format"
+    MAY_NOT_ADD = "may-not-add"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One problem at one field."""
+
+    field: str
+    problem: FieldProblem
+
+
+@dataclass(frozen=True, slots=True)
+class FormState:
+    """What a form holds: its fields as they were typed, and what is wrong with them."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    errors: tuple[FieldError, ...] = ()
+
+    def value(self, name: str) -> str:
+        """Return a field's first value, or nothing."""
+        return next(iter(self.values.get(name, ())), "")
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a field."""
+        return tuple(self.values.get(name, ()))
+
+    def problem(self, name: str) -> FieldProblem | None:
+        """Return a field's first problem."""
+        return next((error.problem for error in self.errors if error.field == name), None)
+
+
+# --- log in, choose ---
+
+
+class PersonaGroup(StrEnum):
+    """How the demo's personas are grouped."""
+
+    CITIZENS = "citizens"
+    STAFF = "staff"
+    SUPERVISORS = "supervisors"
+    SYSTEMS = "systems"
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """A made-up person of the demo. ``detail`` holds names only: a title, a unit, a child's name."""
+
+    id: str
+    name: str
+    group: PersonaGroup
+    identifier: str = ""
+    age: int | None = None
+    detail: str = ""
+    guardian_of: str = ""
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoginView:
+    """The demo's persona picker."""
+
+    personas: tuple[Persona, ...]
+
+    def of(self, group: PersonaGroup) -> tuple[Persona, ...]:
+        """Return one group's personas."""
+        return tuple(p for p in self.personas if p.group is group)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceOption:
+    """One commission (name, unit, provider), or one person to act for (name; ``own`` for oneself)."""
+
+    id: str
+    name: str
+    unit: str = ""
+    provider: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseView:
+    """Choose the active commission, or whom to act for."""
+
+    for_staff: bool
+    options: tuple[ChoiceOption, ...]
+    form: FormState = field(default_factory=FormState)
+
+
+# --- values ---
+
+
+class Period(StrEnum):
+    """How far back a page looks."""
+
+    DAYS_30 = "30d"
+    DAYS_90 = "90d"
+    YEAR = "1y"
+    YEARS_5 = "5y"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value as shown: LOINC ``code`` (``display`` where we have no word), numbers and UCUM unit.
+
+    ``numbers`` holds two for blood pressure. ``source`` is what came where that was another unit
+    (``"160 lb"``). ``text`` stands where there is no number.
+    """
+
+    category: Category
+    code: str
+    at: datetime
+    author: AuthorKind
+    author_name: str
+    numbers: tuple[Decimal, ...] = ()
+    unit: str = ""
+    display: str = ""
+    text: str = ""
+    source: str = ""
+    organisation: str = ""
+    device: str = ""
+    origin: Origin = Origin.FORM
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryCount:
+    """A category and how many records of it there are (None: not told)."""
+
+    category: Category
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """One category over one period: charts and readings, newest first. ``total`` counts the whole period."""
+
+    category: Category
+    period: Period
+    charts: tuple[Chart, ...]
+    readings: tuple[Reading, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewView:
+    """The citizen's first page: latest value by category, what is new, what to do next."""
+
+    latest: tuple[Reading, ...]
+    accesses: tuple["AccessEntry", ...] = ()
+    requests: tuple["AccessRequest", ...] = ()
+    rules: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementsView:
+    """The citizen's own values. ``trend`` is None where there is nothing at all."""
+
+    categories: tuple[CategoryCount, ...]
+    trend: Trend | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddView:
+    """Add a value: first which measure, then its form. ``patient`` is the opaque id when staff add."""
+
+    measures: tuple[MeasureForm, ...]
+    measure: MeasureForm | None
+    form: FormState
+    patient: str = ""
+    patient_name: str = ""
+
+
+# --- imports ---
+
+
+class ImportState(StrEnum):
+    """Where an import stands (the words of /api/imports)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    REHEARSED = "rehearsed"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more will happen by itself."""
+        return self not in (ImportState.QUEUED, ImportState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One row that was not taken: where in the file, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportView:
+    """One import. ``done_share`` is 0 to 1 where it is known; ``problem`` says why a failed one failed."""
+
+    id: str
+    state: ImportState
+    started: datetime
+    format: str = ""
+    read: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    rejections: tuple[Rejection, ...] = ()
+    done_share: float | None = None
+    problem: str = ""
+    rehearsal: bool = False
+    can_undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportsView:
+    """Import a file, and the imports so far, newest first."""
+
+    jobs: tuple[ImportView, ...]
+    form: FormState = field(default_factory=FormState)
+    max_megabytes: int = 2048
+
+
+# --- sharing ---
+
+
+@dataclass(frozen=True, slots=True)
+class GranteeLabel:
+    """Whom a rule names: kind, id, name, and what it lies within (a unit's provider, a provider's region)."""
+
+    kind: GranteeKind
+    id: str
+    name: str
+    within: str = ""
+
+    @property
+    def key(self) -> str:
+        """The form's value for this grantee."""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCard:
+    """A rule as it is shown. ``author`` is a name where somebody other than the reader made it."""
+
+    id: str
+    effect: Effect
+    grantee: GranteeLabel
+    actions: tuple[Action, ...]
+    categories: tuple[Category, ...]
+    purposes: tuple[Purpose, ...] = ()
+    codes: tuple[str, ...] = ()
+    data_from: date | None = None
+    data_to: date | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    created: datetime | None = None
+    author: str = ""
+    in_force: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GranteeRules:
+    """One grantee and every rule that names it."""
+
+    grantee: GranteeLabel
+    rules: tuple[RuleCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SharingView:
+    """Who may see what: rules by grantee, and what staff have asked for."""
+
+    grantees: tuple[GranteeRules, ...]
+    requests: tuple["AccessRequest", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFormView:
+    """A new allow or block. ``directory`` is what may be named, in order; ``may_block`` is False for guardians."""
+
+    effect: Effect
+    directory: tuple[GranteeLabel, ...]
+    form: FormState
+    categories: tuple[Category, ...] = tuple(Category)
+    may_block: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one grantee gains or loses."""
+
+    grantee: GranteeLabel
+    actions: tuple[Action, ...]
+    categories: tuple[Category, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewView:
+    """What a rule would change, before it is saved. ``form`` carries the fields on."""
+
+    rule: RuleCard
+    gains: tuple[Change, ...]
+    loses: tuple[Change, ...]
+    form: FormState
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeView:
+    """A rule about to end, what is lost (or, for a block, gained again) by it."""
+
+    rule: RuleCard
+    gains: tuple[Change, ...] = ()
+    loses: tuple[Change, ...] = ()
+
+
+class RequestState(StrEnum):
+    """Where staff's request for access stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """What staff of a unit ask for; accepting makes the rule for ``grantee``."""
+
+    id: str
+    at: datetime
+    grantee: GranteeLabel
+    staff_name: str
+    staff_title: str
+    actions: tuple[Action, ...]
+    categories: tuple[Category, ...]
+    purpose: Purpose
+    state: RequestState = RequestState.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """One request, to accept as asked or to decline."""
+
+    request: AccessRequest
+
+
+# --- accesses ---
+
+
+class AccessShow(StrEnum):
+    """Which entries a list of accesses shows."""
+
+    PEOPLE = "people"
+    REFUSED = "refused"
+    AUTOMATIC = "automatic"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorLabel:
+    """Who acted, in names. ``you`` marks the reader."""
+
+    kind: ActorKind
+    name: str
+    id: str = ""
+    title: str = ""
+    unit: str = ""
+    provider: str = ""
+    for_name: str = ""
+    you: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEntry:
+    """One entry of the log, as a person can judge it: who, what, why, when, by which rule, how much.
+
+    ``about`` names the citizen in a supervisor's list. ``rule`` is None where no rule decided. ``count`` is
+    how many records were released or written, None where that is not known.
+    """
+
+    id: str
+    at: datetime
+    actor: ActorLabel
+    kind: EventKind
+    activity: Activity
+    purpose: Purpose | None = None
+    categories: tuple[Category, ...] = ()
+    decision: Decision = Decision.PERMIT
+    reason: str = ""
+    rule: RuleCard | None = None
+    count: int | None = None
+    about: str = ""
+
+    @property
+    def automatic(self) -> bool:
+        """Tell whether a program acted rather than a person."""
+        return self.actor.kind in (ActorKind.CLIENT, ActorKind.SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesView:
+    """Who has looked: entries newest first; ``older`` is the cursor of the next page, or empty."""
+
+    show: AccessShow
+    entries: tuple[AccessEntry, ...]
+    older: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of a filter."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """The accesses of an organisation's own staff. ``form`` holds the filter: day, user, unit, show."""
+
+    organisation: str
+    entries: tuple[AccessEntry, ...]
+    form: FormState
+    users: tuple[Option, ...] = ()
+    units: tuple[Option, ...] = ()
+    reads: int = 0
+    refused: int = 0
+    older: str = ""
+
+
+# --- staff ---
+
+
+@dataclass(frozen=True, slots=True)
+class FindView:
+    """Find a citizen by personal number."""
+
+    form: FormState = field(default_factory=FormState)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientView:
+    """What one citizen shares with the active commission; nothing here tells whether there is more."""
+
+    patient: str
+    name: str
+    latest: tuple[Reading, ...]
+    trend: Trend | None
+    readable: tuple[Category, ...]
+    addable: tuple[Category, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedView:
+    """Nothing may be read or added here; the same whether the citizen has a vault or not."""
+
+    patient: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskView:
+    """Ask a citizen for access. ``sent`` after it was sent; the answer tells nothing about the citizen."""
+
+    patient: str
+    form: FormState = field(default_factory=FormState)
+    categories: tuple[Category, ...] = tuple(Category)
+    sent: bool = False
+
+
+# --- errors ---
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """Something did not work. ``retry_after`` in seconds; ``reference`` is the id to quote to the support."""
+
+    status: int
+    retry_after: int | None = None
+    reference: str = ""

@@ -1,0 +1,292 @@
+"""What the closed vocabularies are called, in Swedish; English stands in locales/en/messages.po.
+
+``N_`` marks a text for translation without translating it; the renderer translates when it shows it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup, RequestState
+from audit.events import Activity, EventKind
+from policies.vocabulary import Action, Category, GranteeKind, Purpose
+from vault.record import AuthorKind, Origin
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name that the catalogue's extraction knows
+    """Mark ``text`` for translation."""
+    return text
+
+
+CATEGORY: Mapping[StrEnum, str] = {
+    Category.BLOOD_PRESSURE: N_("Blodtryck"),
+    Category.HEART_RATE: N_("Puls"),
+    Category.BODY_WEIGHT: N_("Vikt"),
+    Category.BODY_MEASURES: N_("Längd och kroppsmått"),
+    Category.BODY_TEMPERATURE: N_("Kroppstemperatur"),
+    Category.OXYGEN_SATURATION: N_("Syremättnad"),
+    Category.RESPIRATION: N_("Andning"),
+    Category.GLUCOSE: N_("Blodsocker"),
+    Category.ACTIVITY: N_("Fysisk aktivitet"),
+    Category.SLEEP: N_("Sömn"),
+    Category.SYMPTOM: N_("Symtom"),
+    Category.MENTAL_HEALTH: N_("Psykisk hälsa"),
+    Category.LAB_RESULT: N_("Provsvar"),
+    Category.OTHER_MEASUREMENT: N_("Andra mätvärden"),
+    Category.AGREEMENT: N_("Överenskommelser"),
+    Category.CARE_PLAN: N_("Planer"),
+    Category.GOAL: N_("Mål"),
+    Category.TREATMENT: N_("Behandlingar"),
+    Category.MEDICATION: N_("Läkemedel"),
+    Category.APPOINTMENT: N_("Tider och besök"),
+    Category.JOURNAL_NOTE: N_("Egna anteckningar"),
+    Category.IMMUNIZATION: N_("Vaccinationer"),
+    Category.ALLERGY: N_("Allergier"),
+    Category.CONTACT: N_("Kontakter i vården"),
+    Category.HEALTH_STATUS: N_("Hälsotillstånd"),
+    Category.DOCUMENT: N_("Dokument"),
+    Category.LOCATION: N_("Platser"),
+}
+
+ACTION: Mapping[StrEnum, str] = {Action.READ: N_("läsa"), Action.ADD: N_("lägga till")}
+
+PURPOSE: Mapping[StrEnum, str] = {
+    Purpose.CARE: N_("Vård och behandling"),
+    Purpose.QUALITY: N_("Kvalitetssäkring"),
+    Purpose.LEGAL: N_("Annan dokumentation enligt lag"),
+    Purpose.STATISTICS: N_("Statistik"),
+    Purpose.ADMINISTRATION: N_("Administration"),
+    Purpose.REGISTRY: N_("Kvalitetsregister"),
+}
+
+GRANTEE_KIND: Mapping[StrEnum, str] = {
+    GranteeKind.PERSON: N_("person"),
+    GranteeKind.ROLE: N_("yrkesroll"),
+    GranteeKind.UNIT: N_("enhet"),
+    GranteeKind.PROVIDER: N_("vårdgivare"),
+    GranteeKind.REGION: N_("region"),
+    GranteeKind.MUNICIPALITY: N_("kommun"),
+    GranteeKind.NETWORK: N_("hela nätverket"),
+    GranteeKind.CLIENT: N_("anslutet system"),
+}
+
+#: Headings over the choices of whom to share with, wide to narrow.
+GRANTEE_GROUP: Mapping[StrEnum, str] = {
+    GranteeKind.UNIT: N_("Mottagningar och enheter"),
+    GranteeKind.ROLE: N_("En yrkesroll på en enhet"),
+    GranteeKind.PERSON: N_("En person i personalen"),
+    GranteeKind.PROVIDER: N_("Vård- och omsorgsgivare"),
+    GranteeKind.REGION: N_("Regioner"),
+    GranteeKind.MUNICIPALITY: N_("Kommuner"),
+    GranteeKind.NETWORK: N_("Alla anslutna"),
+    GranteeKind.CLIENT: N_("Anslutna system"),
+}
+
+ACTIVITY: Mapping[StrEnum, str] = {
+    Activity.READ: N_("Läsa"),
+    Activity.WRITE: N_("Skriva"),
+    Activity.SIGN: N_("Signera"),
+    Activity.PRINT: N_("Utskrift"),
+    Activity.ATTEST: N_("Vidimera"),
+    Activity.DELETE: N_("Radera"),
+    Activity.EMERGENCY: N_("Nödöppning"),
+}
+
+#: What somebody did, after their name; where something is read or written its categories follow.
+DONE: Mapping[StrEnum, str] = {
+    EventKind.LOGIN: N_("loggade in"),
+    EventKind.LOGOUT: N_("loggade ut"),
+    EventKind.LOOKUP: N_("sökte på personnummer"),
+    EventKind.CREATE_VAULT: N_("öppnade hälsovalvet"),
+    EventKind.READ: N_("läste"),
+    EventKind.ADD: N_("lade till"),
+    EventKind.IMPORT: N_("läste in en fil"),
+    EventKind.UNDO_IMPORT: N_("ångrade en inläsning"),
+    EventKind.GRANT: N_("ändrade vem som får se vad"),
+    EventKind.REVOKE: N_("tog tillbaka en delning"),
+    EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
+    EventKind.READ_LOG: N_("läste loggen"),
+    EventKind.REVIEW: N_("granskade loggen"),
+    EventKind.EXPORT: N_("hämtade ut uppgifter"),
+    EventKind.COMPACT: N_("packade om lagrade värden"),
+    EventKind.ERASE: N_("raderade uppgifter"),
+    EventKind.OUTCOME: N_("avslutade en åtgärd"),
+}
+
+#: What somebody wanted to do and was refused, after their name.
+REFUSED: Mapping[StrEnum, str] = {
+    EventKind.READ: N_("ville läsa men nekades"),
+    EventKind.ADD: N_("ville lägga till men nekades"),
+    EventKind.LOOKUP: N_("ville söka på personnummer men nekades"),
+    EventKind.IMPORT: N_("ville läsa in en fil men nekades"),
+    EventKind.EXPORT: N_("ville hämta ut uppgifter men nekades"),
+}
+
+AUTHOR: Mapping[StrEnum, str] = {
+    AuthorKind.CITIZEN: N_("Eget värde"),
+    AuthorKind.PROXY: N_("Från ombud eller vårdnadshavare"),
+    AuthorKind.PROFESSIONAL: N_("Från personal"),
+    AuthorKind.CLIENT: N_("Från anslutet system"),
+}
+
+ORIGIN: Mapping[StrEnum, str] = {
+    Origin.FORM: N_("inskrivet"),
+    Origin.APPLE_HEALTH: N_("Apple Hälsa"),
+    Origin.FHIR_FILE: N_("FHIR-fil"),
+    Origin.FHIR_API: N_("anslutning"),
+}
+
+PERIOD: Mapping[StrEnum, str] = {
+    Period.DAYS_30: N_("30 dagar"),
+    Period.DAYS_90: N_("90 dagar"),
+    Period.YEAR: N_("1 år"),
+    Period.YEARS_5: N_("5 år"),
+    Period.ALL: N_("Allt"),
+}
+
+SHOW: Mapping[StrEnum, str] = {
+    AccessShow.PEOPLE: N_("Människor"),
+    AccessShow.REFUSED: N_("Nekade"),
+    AccessShow.AUTOMATIC: N_("Automatiska"),
+    AccessShow.ALL: N_("Allt"),
+}
+
+PERSONA_GROUP: Mapping[StrEnum, str] = {
+    PersonaGroup.CITIZENS: N_("Invånare"),
+    PersonaGroup.STAFF: N_("Personal i vård och omsorg"),
+    PersonaGroup.SUPERVISORS: N_("De som granskar loggen"),
+    PersonaGroup.SYSTEMS: N_("Anslutna system"),
+}
+
+IMPORT_STATE: Mapping[StrEnum, str] = {
+    ImportState.QUEUED: N_("Väntar på sin tur"),
+    ImportState.RUNNING: N_("Läses in"),
+    ImportState.REHEARSED: N_("Provläst"),
+    ImportState.DONE: N_("Klar"),
+    ImportState.FAILED: N_("Gick inte att läsa in"),
+    ImportState.CANCELLED: N_("Ångrad"),
+}
+
+REQUEST_STATE: Mapping[StrEnum, str] = {
+    RequestState.OPEN: N_("Väntar på ditt svar"),
+    RequestState.ACCEPTED: N_("Du har sagt ja"),
+    RequestState.DECLINED: N_("Du har sagt nej"),
+    RequestState.WITHDRAWN: N_("Tillbakadragen"),
+}
+
+NOTICE: Mapping[StrEnum, str] = {
+    Notice.VALUE_ADDED: N_("Värdet är sparat."),
+    Notice.RULE_SAVED: N_("Sparat. Det gäller från och med nu eller den dag du valde."),
+    Notice.RULE_REVOKED: N_("Klart. Det gäller från och med nu."),
+    Notice.REQUEST_ACCEPTED: N_("Du har sagt ja. Det gäller från och med nu."),
+    Notice.REQUEST_DECLINED: N_("Du har sagt nej. Ingenting delas."),
+    Notice.REQUEST_SENT: N_("Din fråga är skickad."),
+    Notice.IMPORT_UNDONE: N_("Inläsningen är ångrad. Det som bara den förde in är borta."),
+    Notice.LOGGED_OUT: N_("Du är utloggad."),
+}
+
+PROBLEM: Mapping[StrEnum, str] = {
+    FieldProblem.REQUIRED: N_("Fyll i det här fältet"),
+    FieldProblem.CHOOSE_ONE: N_("Välj ett alternativ"),
+    FieldProblem.CHOOSE_SOME: N_("Välj minst ett alternativ"),
+    FieldProblem.NOT_A_NUMBER: N_("Skriv ett tal, till exempel 72 eller 72,5"),
+    FieldProblem.OUT_OF_RANGE: N_("Värdet är utanför det som går att mäta, kontrollera det"),
+    FieldProblem.TOO_MANY_DECIMALS: N_("Skriv talet med färre decimaler"),
+    FieldProblem.NOT_BELOW_SYSTOLIC: N_("Undertrycket ska vara lägre än övertrycket"),
+    FieldProblem.NOT_A_DATE: N_("Skriv ett datum, till exempel 2026-03-14"),
+    FieldProblem.NOT_A_TIME: N_("Skriv en tid, till exempel 07:30"),
+    FieldProblem.IN_THE_FUTURE: N_("Tidpunkten ligger i framtiden"),
+    FieldProblem.IN_THE_PAST: N_("Datumet har redan varit"),
+    FieldProblem.END_BEFORE_START: N_("Slutdatumet ligger före startdatumet"),
+    FieldProblem.NOT_A_PERSONAL_NUMBER: N_("Skriv ett giltigt personnummer eller samordningsnummer, tolv siffror"),
+    FieldProblem.TOO_MANY_LOOKUPS: N_("Du har gjort många sökningar på kort tid, vänta en stund"),
+    FieldProblem.UNKNOWN_GRANTEE: N_("Välj vem det gäller i listan"),
+    FieldProblem.NO_FILE: N_("Välj en fil"),
+    FieldProblem.EMPTY_FILE: N_("Filen är tom"),
+    FieldProblem.FILE_TOO_LARGE: N_("Filen är för stor"),
+    FieldProblem.UNKNOWN_FORMAT: N_("Filen har ett format som vi inte känner igen"),
+    FieldProblem.MAY_NOT_ADD: N_("Du får inte lägga till det här"),
+}
+
+_TABLES = (
+    CATEGORY,
+    ACTION,
+    PURPOSE,
+    ACTIVITY,
+    AUTHOR,
+    ORIGIN,
+    PERIOD,
+    SHOW,
+    PERSONA_GROUP,
+    IMPORT_STATE,
+    REQUEST_STATE,
+    NOTICE,
+    PROBLEM,
+)
+
+#: The word of every member, by its vocabulary and itself (members of two vocabularies may be equal as text).
+_WORDS = {(type(member), member): text for table in _TABLES for member, text in table.items()}
+
+#: A measure by its LOINC code; the codes of a record that are not here show the text that came with them.
+MEASURE: Mapping[str, str] = {
+    "85354-9": N_("Blodtryck"),
+    "8480-6": N_("Övertryck (systoliskt)"),
+    "8462-4": N_("Undertryck (diastoliskt)"),
+    "8478-0": N_("Medelartärtryck"),
+    "8867-4": N_("Puls"),
+    "40443-4": N_("Vilopuls"),
+    "9279-1": N_("Andningsfrekvens"),
+    "8310-5": N_("Kroppstemperatur"),
+    "2708-6": N_("Syremättnad"),
+    "59408-5": N_("Syremättnad"),
+    "29463-7": N_("Vikt"),
+    "8302-2": N_("Längd"),
+    "39156-5": N_("BMI"),
+    "8280-0": N_("Midjemått"),
+    "41982-0": N_("Kroppsfett"),
+    "15074-8": N_("Blodsocker"),
+    "105272-9": N_("Vävnadssocker"),
+    "53060-9": N_("Ketoner"),
+    "59261-8": N_("HbA1c"),
+    "6301-6": N_("INR"),
+    "1988-5": N_("CRP"),
+    "19935-6": N_("PEF"),
+    "20150-9": N_("FEV1"),
+    "72514-3": N_("Smärta, 0 till 10"),
+    "41950-7": N_("Steg per dygn"),
+    "93832-4": N_("Sömn"),
+    "55411-3": N_("Träning"),
+    "44261-6": N_("PHQ-9"),
+    "70274-6": N_("GAD-7"),
+}
+
+#: UCUM units as people write them; a unit that is not here shows as it came.
+UNIT: Mapping[str, str] = {
+    "mm[Hg]": "mmHg",
+    "/min": N_("per minut"),
+    "Cel": "°C",
+    "kg/m2": "kg/m²",
+    "{INR}": "",
+    "{score}": "",
+    "/d": N_("per dygn"),
+    "h": N_("timmar"),
+    "min": N_("minuter"),
+    "1": "",
+    "{steps}": N_("steg"),
+}
+
+#: Units of a measure where the general word would read badly.
+UNIT_OF: Mapping[tuple[str, str], str] = {
+    ("8867-4", "/min"): N_("slag/min"),
+    ("40443-4", "/min"): N_("slag/min"),
+    ("9279-1", "/min"): N_("andetag/min"),
+    ("41950-7", "/d"): N_("steg"),
+}
+
+
+def word(member: StrEnum) -> str:
+    """Return what a member of a closed vocabulary is called, in Swedish.
+
+    Raises:
+        KeyError: the member has no word here.
+    """
+    return _WORDS[type(member), member]

@@ -1,0 +1,169 @@
+"""The decision itself, pure: what of what is asked do the law and the citizen's rules permit?
+
+It writes nothing and releases nothing; :mod:`consent.gate` does the first before anyone does the second. For
+a change of rules it also answers who would gain and lose what.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from consent.index import Index, Indexes, Match
+from consent.nodes import standing
+from consent.questions import LOCATING, Organisation, Subject, question, registered
+from consent.rules import RuleSet
+from consent.scope import Probe, Scope, Terms, reachable
+from identity.principal import Principal
+from policies.engine import Deny, DenyReason, Permit, Policies
+from policies.vocabulary import Action, Category, Deed, Purpose
+
+
+class Need(StrEnum):
+    """How much of what is asked must be permitted."""
+
+    EVERY = "every"  # all the categories named, or nothing
+    SOME = "some"  # those that are permitted, at least one
+
+
+class Reason(StrEnum):
+    """Why something was refused, for the log and nobody else; published words never change meaning."""
+
+    NOT_PERMITTED = "not-permitted"  # nothing permits it: no consent, or not for such a one
+    FORBIDDEN = "forbidden"  # a block, or the law, forbids it
+    POLICY_ERROR = "policy-error"  # a policy could not be evaluated
+    NOTHING_ASKED = "nothing-asked"  # no category was named
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What is to be decided: who, about which vault or organisation, which deed, why, when, of what."""
+
+    principal: Principal
+    about: Subject | Organisation
+    deed: Deed
+    at: datetime
+    purpose: Purpose | None = None
+    categories: tuple[Category, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Permitted: for ``read`` and ``add`` the scope of each permitted category; the rules that decided."""
+
+    scopes: dict[Category, Scope] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Refused, why, and by which of the citizen's rules."""
+
+    reason: Reason
+    rules: tuple[str, ...] = ()
+
+
+def judge(
+    matter: Matter, need: Need, *, rules: RuleSet, policies: Policies, indexes: Indexes
+) -> Granted | Denied:
+    """Decide one matter."""
+    match matter.about, matter.deed:
+        case Subject(vault=vault), Deed.READ | Deed.ADD:
+            bench = _Bench(matter, indexes.of(vault, rules), policies)
+            return _weigh(need, {category: bench.scope(category) for category in matter.categories})
+        case _:
+            return _plain(matter, policies)
+
+
+def _plain(matter: Matter, policies: Policies) -> Granted | Denied:
+    asked = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
+    match policies.decide(asked):
+        case Permit():
+            return Granted()
+        case Deny(reason):
+            return Denied(_reason(reason))
+
+
+def _weigh(need: Need, found: dict[Category, Scope | Denied]) -> Granted | Denied:
+    scopes = {category: scope for category, scope in found.items() if isinstance(scope, Scope)}
+    refusals = [denied for denied in found.values() if isinstance(denied, Denied)]
+    match need:
+        case _ if not found:
+            return Denied(Reason.NOTHING_ASKED)
+        case Need.EVERY if refusals:
+            return _gravest(refusals)
+        case Need.SOME if not scopes:
+            return _gravest(refusals)
+        case Need.EVERY | Need.SOME:
+            return Granted(scopes, _once(scope.rules for scope in scopes.values()))
+        case _:
+            assert_never(need)
+
+
+def _gravest(refusals: list[Denied]) -> Denied:
+    grave = (Reason.POLICY_ERROR, Reason.FORBIDDEN)
+    reason = next((r for r in grave if any(denied.reason is r for denied in refusals)), Reason.NOT_PERMITTED)
+    return Denied(reason, _once(denied.rules for denied in refusals))
+
+
+class _Bench:
+    """One matter before the policies; a class of records is asked about once, whatever its category."""
+
+    def __init__(self, matter: Matter, index: Index, policies: Policies) -> None:
+        self._matter = matter
+        self._index = index
+        self._policies = policies
+        self._standing = standing(matter.principal)
+        self._answers: dict[tuple[Probe, bool, bool], Permit | Deny] = {}
+
+    def scope(self, category: Category) -> Scope | Denied:
+        """Return what of a category is permitted, or why nothing is."""
+        matter = self._matter
+        found = self._index.match(self._standing, Action(matter.deed), category, matter.purpose, matter.at)
+        allows, denies = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
+        answers = {probe: self._ask(probe, category, found) for probe in reachable(allows, denies)}
+        permitted = frozenset(probe for probe, answer in answers.items() if isinstance(answer, Permit))
+        if permitted:
+            return Scope(allows, denies, permitted)
+        best = Probe(allowed=bool(allows), denied=any(terms.whole for terms in denies))
+        match answers[best]:
+            case Deny(reason):
+                return Denied(_reason(reason), tuple(terms.rule for terms in denies))
+            case Permit():
+                raise AssertionError("a permitted class is a scope")
+
+    def _ask(self, probe: Probe, category: Category, found: Match) -> Permit | Deny:
+        matter = self._matter
+        entitled, locates = registered(matter.principal, category), category in LOCATING
+        key = (probe, entitled, locates)
+        if key not in self._answers:
+            context = {
+                "consent": {
+                    "allows": [rule.id for rule in found.allows] if probe.allowed else [],
+                    "denies": [rule.id for rule in found.denies] if probe.denied else [],
+                },
+                "registered": entitled,
+                "locates": locates,
+            }
+            asked = question(
+                matter.principal, matter.deed, matter.about, context, purpose=matter.purpose, at=matter.at
+            )
+            self._answers[key] = self._policies.decide(asked)
+        return self._answers[key]
+
+
+def _reason(reason: DenyReason) -> Reason:
+    match reason:
+        case DenyReason.NO_PERMIT:
+            return Reason.NOT_PERMITTED
+        case DenyReason.FORBIDDEN:
+            return Reason.FORBIDDEN
+        case DenyReason.POLICY_ERROR | DenyReason.MISSING_ENTITY:
+            return Reason.POLICY_ERROR
+        case _:
+            assert_never(reason)
+
+
+def _once(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rule for group in groups for rule in group))

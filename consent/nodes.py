@@ -1,0 +1,81 @@
+"""How those whom a rule can name are written: one string a node, ``<kind>:<id>``, in NFC.
+
+The same strings name recipients of keys (docs/spec/vault-v1.md), so that a grant, the wrap it causes and the
+receipt that opens it agree byte for byte.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import assert_never
+
+from consent.rules import Grantee
+from identity.principal import Citizen, Client, Principal, Provider, Proxy, Staff, System
+from policies.vocabulary import GranteeKind
+
+#: The node of every provider that shares documentation under lag (2022:913).
+NETWORK = "network:"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Under which nodes a principal meets a citizen's rules.
+
+    Allows and blocks fit ``named``; ``under`` are nodes by which only blocks reach it. So a client system is
+    stopped by a block on its provider, but a grant to the provider's staff does not let it in.
+    """
+
+    named: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
+
+
+def node_of(grantee: Grantee) -> str:
+    """Return the node that a rule names."""
+    return unicodedata.normalize("NFC", f"{grantee.kind}:{grantee.id}")
+
+
+def standing(principal: Principal) -> Standing:
+    """Return the nodes of a principal; a person and the product itself stand under none."""
+    match principal:
+        case Staff(commission=commission):
+            role = Grantee(GranteeKind.ROLE, f"{commission.unit.id}/{principal.title}")
+            person = Grantee(GranteeKind.PERSON, principal.id)
+            return Standing((*commission.unit.nodes(), node_of(person), node_of(role), NETWORK))
+        case Client(id=identifier, provider=provider):
+            client = Grantee(GranteeKind.CLIENT, identifier)
+            return Standing((node_of(client),), (*_above(provider), NETWORK))
+        case Citizen() | Proxy() | System():
+            return Standing()
+        case _:
+            assert_never(principal)
+
+
+def owner_node(vault: bytes) -> str:
+    """Return the recipient id of a vault's owner."""
+    return f"owner:{vault.hex()}"
+
+
+def proxy_node(vault: bytes, alias: bytes) -> str:
+    """Return the recipient id of one who acts for a vault's owner."""
+    return f"proxy:{vault.hex()}:{alias.hex()}"
+
+
+def recipients_of(principal: Principal, vault: bytes) -> tuple[str, ...]:
+    """Return whose keys a principal may open with, narrowest first.
+
+    A client system and the product itself hold none: they add, which needs public halves only.
+    """
+    match principal:
+        case Citizen():
+            return (owner_node(vault),)
+        case Proxy(person=person):
+            return (proxy_node(vault, person.alias),)
+        case Staff(commission=commission):
+            return commission.unit.nodes()
+        case Client() | System():
+            return ()
+        case _:
+            assert_never(principal)
+
+
+def _above(provider: Provider) -> tuple[str, str]:
+    return f"provider:{provider.id}", f"{provider.authority.kind}:{provider.authority.id}"

@@ -1,0 +1,156 @@
+"""A rule as it is posted: ``POST /api/consents`` and the pages' form, made into a Rule or refused by field.
+
+Everything is checked here, once; the text of a :class:`~consent.rules.RuleError` begins with the field.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from consent.ages import start_of
+from consent.rules import Grantee, Rule, RuleError
+from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
+
+_FIELDS = (
+    "effect", "grantee", "actions", "categories", "codes", "purposes",
+    "data_from", "data_to", "valid_from", "valid_to",
+)  # fmt: skip
+_HSA_ID = re.compile(r"SE[0-9]{10}-[A-Z0-9]{1,20}")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CODE = re.compile(r"[!-~]{1,64}")
+_MOST_CODES = 200
+_LONGEST_TITLE = 100
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetime) -> Rule:  # noqa: A002
+    """Return the rule that was posted, under the id, author and time that we give it.
+
+    A day in ``valid_from`` is its first moment and in ``valid_to`` its last, Swedish time.
+
+    Raises:
+        RuleError: a field is missing, unknown or wrong; the text names it first.
+    """
+    for name in raw:
+        if name not in _FIELDS:
+            raise RuleError(f"{name}: no such field")
+    rule = Rule(
+        id=id,
+        effect=_word(Effect, "effect", raw.get("effect")),
+        grantee=_grantee(raw.get("grantee")),
+        actions=frozenset(_words(Action, "actions", raw)),
+        categories=frozenset(_words(Category, "categories", raw)),
+        codes=_codes(raw),
+        purposes=frozenset(_words(Purpose, "purposes", raw)),
+        data_from=_optional(raw, "data_from", _day),
+        data_to=_optional(raw, "data_to", _day),
+        valid_from=_optional(raw, "valid_from", _first_moment),
+        valid_to=_optional(raw, "valid_to", _last_moment),
+        author=author,
+        created=created,
+    )
+    if (rule.grantee.kind, rule.effect) == (GranteeKind.CLIENT, Effect.ALLOW) and Action.READ in rule.actions:
+        raise RuleError("actions: a client system may add, never read")
+    return rule
+
+
+def _grantee(raw: Any) -> Grantee:
+    if not isinstance(raw, dict) or not set(raw) <= {"kind", "id"}:
+        raise RuleError("grantee: an object with kind and id")
+    kind, identifier = _word(GranteeKind, "grantee.kind", raw.get("kind")), raw.get("id", "")
+    if not isinstance(identifier, str):
+        raise RuleError("grantee.id: a text")
+    identifier = unicodedata.normalize("NFC", identifier)
+    match kind:
+        case GranteeKind.NETWORK:
+            good, form = identifier == "", "empty for a network"
+        case GranteeKind.CLIENT:
+            good, form = _CLIENT_ID.fullmatch(identifier) is not None, "a client system's id"
+        case GranteeKind.ROLE:
+            good, form = _is_role(identifier), "a unit's HSA-id, a slash and a title"
+        case _:
+            good, form = (
+                _HSA_ID.fullmatch(identifier) is not None,
+                "an HSA-id: SE, ten digits, -, 1-20 of A-Z 0-9",
+            )
+    if not good:
+        raise RuleError(f"grantee.id: must be {form}")
+    return Grantee(kind, identifier)
+
+
+def _is_role(identifier: str) -> bool:
+    unit, _, title = identifier.partition("/")
+    tidy = title.isprintable() and title == title.strip() and 0 < len(title) <= _LONGEST_TITLE
+    return tidy and _HSA_ID.fullmatch(unit) is not None
+
+
+def _word(kind: type[_Word], name: str, raw: Any) -> _Word:
+    if isinstance(raw, str) and raw in set(kind):
+        return kind(raw)
+    raise RuleError(f"{name}: one of {', '.join(kind)}")
+
+
+def _list(name: str, raw: Mapping[str, Any]) -> list[Any]:
+    found = raw.get(name)
+    match found:
+        case None:
+            return []
+        case list():
+            return found
+        case _:
+            raise RuleError(f"{name}: a list")
+
+
+def _words(kind: type[_Word], name: str, raw: Mapping[str, Any]) -> list[_Word]:
+    return [_word(kind, name, item) for item in _list(name, raw)]
+
+
+def _codes(raw: Mapping[str, Any]) -> frozenset[str]:
+    codes = _list("codes", raw)
+    if len(codes) > _MOST_CODES:
+        raise RuleError(f"codes: at most {_MOST_CODES}")
+    if not all(isinstance(code, str) and _CODE.fullmatch(code) for code in codes):
+        raise RuleError("codes: each a code of 1 to 64 visible characters, as 85354-9")
+    return frozenset(codes)
+
+
+_Parsed = TypeVar("_Parsed")
+
+
+def _optional(raw: Mapping[str, Any], name: str, parse: Callable[[str], _Parsed]) -> _Parsed | None:
+    found = raw.get(name)
+    if found is None:
+        return None
+    try:
+        if isinstance(found, str):
+            return parse(found)
+    except (ValueError, OverflowError):
+        pass
+    raise RuleError(
+        f"{name}: a day as 2026-01-31{'' if name.startswith('data') else ', or a time with its zone'}"
+    )
+
+
+def _day(text: str) -> date:
+    if len(text) != len("2026-01-31"):
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(text)
+    return at
+
+
+def _first_moment(text: str) -> datetime:
+    return _moment(text) if "T" in text else start_of(_day(text))
+
+
+def _last_moment(text: str) -> datetime:
+    return _moment(text) if "T" in text else start_of(_day(text) + timedelta(days=1))

@@ -1,0 +1,377 @@
+"""The intake: claims an upload, lets the child parse it, and commits what the child sealed.
+
+1. an import is claimed by a lease, so that one worker has it; 2. the child parses and seals without a KeyStore;
+3. every batch is one transaction: segments, claims, counts, lease, the vault's new head; 4. the log's outcome
+entry states that head. A worker that dies is followed by another after the lease, from the beginning: what is
+already stored is known by its fingerprints, so nothing is stored twice and nothing is lost.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from audit.events import Activity, Actor, Event, EventKind
+from audit.log import AuditLog
+from identity.principal import System
+from importers import wire
+from importers.tables import ImportClaimRow, ImportRow
+from importers.wire import Claim, Done, Need, Progress, Sealed, Shelf, Task
+from keys import envelope
+from keys.envelope import Window, context, microseconds
+from keys.keystore import KeyStore
+from policies.vocabulary import Category
+from vault import naming, state
+from vault.change import Change, StaleGenerationError
+from vault.database import Database
+from vault.naming import INTAKE_DRAWER, DrawerName
+from vault.state import VaultState
+from vault.tables import SegmentRow
+
+_IMPORTS = ImportRow.__table__  # type: ignore[attr-defined]
+_CLAIMS = ImportClaimRow.__table__  # type: ignore[attr-defined]
+LEASE = timedelta(seconds=30)
+BATCH = 64
+MAX_ATTEMPTS = 5
+_FAILED = "importen kunde inte slutföras / the import could not be completed"
+
+#: Who may hold a key of a drawer at a moment: recipients and the window of each.
+Wanted = Callable[[VaultState, DrawerName, datetime], Mapping[str, Window]]
+
+
+class LostLeaseError(Exception):
+    """The import was cancelled, or another worker has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What an import row seals: the one-time key, the file's own name, and on whose behalf it is read."""
+
+    key: bytes
+    filename: str
+    entry: bytes
+    author: tuple[str, str, str, str]
+    on_behalf_of: str = ""
+
+
+@dataclass(slots=True)
+class _Batch:
+    rows: dict[DrawerName, list[SegmentRow]] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    progress: Progress | None = None
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.rows.values()) + len(self.claims)
+
+
+def seal_upload(keystore: KeyStore, vault: bytes, import_id: bytes, upload: Upload) -> bytes:
+    """Seal what the import row keeps about an upload."""
+    fields = {
+        "key": upload.key.hex(),
+        "filename": upload.filename,
+        "entry": upload.entry.hex(),
+        "author": upload.author,
+        "on_behalf_of": upload.on_behalf_of,
+    }
+    bound = context("upload-row", vault, import_id)
+    return envelope.seal_box(keystore.service_key("upload"), json.dumps(fields).encode(), bound_to=bound)
+
+
+def open_upload(keystore: KeyStore, vault: bytes, import_id: bytes, sealed: bytes) -> Upload:
+    """Open it again."""
+    bound = context("upload-row", vault, import_id)
+    fields = json.loads(envelope.open_box(keystore.service_key("upload"), sealed, bound_to=bound))
+    return Upload(
+        bytes.fromhex(fields["key"]),
+        fields["filename"],
+        bytes.fromhex(fields["entry"]),
+        cast("tuple[str, str, str, str]", tuple(fields["author"])),
+        fields["on_behalf_of"],
+    )
+
+
+def queue(connection: Connection, row: ImportRow) -> None:
+    """Write a queued import; the caller has the file durable on disk and the entry in the log."""
+    connection.execute(insert(_IMPORTS).values(row.model_dump()))
+
+
+def find(connection: Connection, vault: bytes, import_id: bytes) -> ImportRow | None:
+    """Return one import."""
+    row = connection.execute(select(_IMPORTS).where(*_is(_IMPORTS, vault, import_id))).mappings().first()
+    return None if row is None else ImportRow(**row)
+
+
+def of_vault(connection: Connection, vault: bytes) -> list[ImportRow]:
+    """Return a vault's imports, newest first."""
+    query = select(_IMPORTS).where(_IMPORTS.c.vault_id == vault).order_by(_IMPORTS.c.created_us.desc())
+    return [ImportRow(**row) for row in connection.execute(query).mappings()]
+
+
+class Intake:
+    """The worker's side of imports."""
+
+    def __init__(
+        self,
+        database: Database,
+        keystore: KeyStore,
+        log: AuditLog,
+        *,
+        uploads: Path,
+        wanted: Wanted,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database, self._keystore, self._log = database, keystore, log
+        self._uploads, self._wanted, self._clock = uploads, wanted, clock
+        self._owner = os.urandom(16)
+
+    def path(self, import_id: bytes) -> Path:
+        """Return where an import's sealed upload lies."""
+        return self._uploads / import_id.hex()
+
+    def run_waiting(self) -> int:
+        """Run every import that waits or whose worker died; return how many were run."""
+        ran = 0
+        while (claimed := self._database.write_now(self._claim)) is not None:
+            self._run(claimed)
+            ran += 1
+        return ran
+
+    # --- claiming
+
+    def _claim(self, connection: Connection) -> ImportRow | None:
+        now = microseconds(self._clock())
+        free = or_(
+            _IMPORTS.c.state == "queued",
+            (_IMPORTS.c.state == "running") & (_IMPORTS.c.lease_until_us < now),
+        )
+        found = connection.execute(select(_IMPORTS).where(free).order_by(_IMPORTS.c.created_us)).mappings()
+        row = found.first()
+        if row is None:
+            return None
+        changes = {"state": "running", "attempts": row["attempts"] + 1, **self._lease()}
+        connection.execute(
+            update(_IMPORTS).where(*_is(_IMPORTS, row["vault_id"], row["import_id"])).values(changes)
+        )
+        return ImportRow(**{**row, **changes})
+
+    def _lease(self) -> dict[str, Any]:
+        now = self._clock()
+        return {
+            "lease_owner": self._owner,
+            "lease_until_us": microseconds(now + LEASE),
+            "updated_us": microseconds(now),
+        }
+
+    # --- running
+
+    def _run(self, row: ImportRow) -> None:
+        try:
+            if row.attempts > MAX_ATTEMPTS:
+                self._end(row, "failed", _FAILED)
+                return
+            error = self._converse(row)
+            if not error:
+                self._end(row, "rehearsed" if row.rehearse else "done", "")
+            else:
+                self._end(row, "failed", error)
+        except LostLeaseError:
+            return
+        except StaleGenerationError:
+            self._database.write_now(lambda connection: self._requeue(connection, row))
+
+    def _requeue(self, connection: Connection, row: ImportRow) -> None:
+        self._update(connection, row, {"state": "queued"})
+
+    def _converse(self, row: ImportRow) -> str:
+        """Run the child to its end; return why the file was refused, or nothing."""
+        upload = open_upload(self._keystore, row.vault_id, row.import_id, row.sealed)
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-m", "importers.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"LANG": "C.UTF-8"},
+            close_fds=True,
+        )
+        try:
+            with child:
+                try:
+                    return self._listen(row, upload, child)
+                finally:
+                    child.kill()
+        except (wire.BrokenPipeToChildError, BrokenPipeError):
+            return _FAILED
+
+    def _listen(self, row: ImportRow, upload: Upload, child: "subprocess.Popen[bytes]") -> str:
+        inward, outward = cast("Any", child.stdout), cast("Any", child.stdin)
+        wire.send(outward, self._task(row, upload))
+        batch = _Batch()
+        while True:
+            match wire.from_child(inward):
+                case Need(name, month):
+                    wire.send(outward, self._shelf(row, name, month))
+                case Sealed(name, fields):
+                    batch.rows.setdefault(name, []).append(SegmentRow(**fields))
+                case Claim() as claim:
+                    batch.claims.append(claim)
+                case Progress() as progress:
+                    batch.progress = progress
+                    if not len(batch):
+                        self._commit(row, upload, batch)
+                case Done(error):
+                    self._commit(row, upload, batch)
+                    return error
+            if len(batch) >= BATCH:
+                self._commit(row, upload, batch)
+                batch = _Batch(progress=batch.progress)
+
+    def _task(self, row: ImportRow, upload: Upload) -> Task:
+        keys = self._keystore.vault_keys(row.vault_id)
+        return Task(
+            path=str(self.path(row.import_id)),
+            filename=upload.filename,
+            upload=row.import_id,
+            upload_key=upload.key,
+            vault=row.vault_id,
+            blind=keys.blind,
+            intake=keys.intake,
+            import_id=row.import_id,
+            received_us=row.created_us,
+            author=upload.author,
+            on_behalf_of=upload.on_behalf_of,
+        )
+
+    def _shelf(self, row: ImportRow, name: str, month: str) -> Shelf:
+        logged = self._log.latest_head(row.vault_id)
+        opened = self._database.write_now(lambda connection: self._open_shelf(connection, row, name, month, logged))
+        shelf, head = opened
+        if head is not None:
+            self._outcome(row, head, {})
+        return shelf
+
+    def _open_shelf(
+        self, connection: Connection, row: ImportRow, name: str, month: str, logged: Any
+    ) -> tuple[Shelf, Any]:
+        at = self._clock()
+        change = Change(connection, self._keystore, row.vault_id, logged=logged, at=at)
+        drawer_name = drawer_named(name)
+        before = change.drawer(drawer_name)
+        generation, public = change.generation_for(
+            drawer_name, self._wanted(change.state, drawer_name, at)
+        )
+        changed = before is None or before.current != generation
+        found = change.drawer(drawer_name)
+        assert found is not None  # noqa: S101 generation_for has just made it
+        tag = naming.month_tag(change.state.keys, drawer_name, month)
+        rows = state.segments(connection, change.state, found, tags=[tag])
+        own = b"".join(one.fingerprints for one in rows if one.import_id == row.import_id)
+        theirs = b"".join(one.fingerprints for one in rows if one.import_id != row.import_id)
+        shelf = Shelf(found.id, generation, public.raw, theirs, own)
+        return shelf, change.finish() if changed else None
+
+    # --- committing
+
+    def _commit(self, row: ImportRow, upload: Upload, batch: _Batch) -> None:
+        logged = self._log.latest_head(row.vault_id)
+        head = self._database.write_now(lambda connection: self._store(connection, row, batch, logged))
+        if head is not None:
+            counts = {"segments": sum(len(rows) for rows in batch.rows.values())}
+            self._outcome(row, head, counts, upload.entry)
+        batch.rows, batch.claims = {}, []
+
+    def _store(self, connection: Connection, row: ImportRow, batch: _Batch, logged: Any) -> Any:
+        self._update(connection, row, self._counts(batch.progress))
+        rows = {
+            name: kept
+            for name, kept in batch.rows.items()
+            if not row.rehearse or name == INTAKE_DRAWER
+        }
+        if not rows and not batch.claims:
+            return None
+        change = Change(connection, self._keystore, row.vault_id, logged=logged, at=self._clock())
+        for name, kept in rows.items():
+            change.add(drawer_named(name), kept)
+        if not row.rehearse:
+            for claim in batch.claims:
+                self._keep_claim(connection, row, change.state, claim)
+        return change.finish() if rows else None
+
+    def _keep_claim(
+        self, connection: Connection, row: ImportRow, vault_state: VaultState, claim: Claim
+    ) -> None:
+        name = drawer_named(claim.name)
+        at = {
+            "vault_id": row.vault_id,
+            "import_id": row.import_id,
+            "drawer": naming.drawer_id(vault_state.keys, name),
+            "tag": naming.month_tag(vault_state.keys, name, claim.month),
+        }
+        where = [_CLAIMS.c[column] == value for column, value in at.items()]
+        old = connection.execute(select(_CLAIMS.c.fingerprints).where(*where)).scalar() or b""
+        marks = np.unique(np.frombuffer(bytes(old) + claim.fingerprints, dtype=">u8")).tobytes()
+        connection.execute(delete(_CLAIMS).where(*where))
+        connection.execute(insert(_CLAIMS).values(**at, fingerprints=marks))
+
+    def _counts(self, progress: Progress | None) -> dict[str, Any]:
+        if progress is None:
+            return {}
+        return {
+            "format": progress.format,
+            "position": progress.position,
+            "read": progress.read,
+            "stored": progress.stored,
+            "duplicates": progress.duplicates,
+            "rejected": progress.rejected,
+        }
+
+    def _update(self, connection: Connection, row: ImportRow, changes: Mapping[str, Any]) -> None:
+        """Change the import while the lease is ours; extends it.
+
+        Raises:
+            LostLeaseError: it is not.
+        """
+        where = (*_is(_IMPORTS, row.vault_id, row.import_id), _IMPORTS.c.lease_owner == self._owner)
+        running = _IMPORTS.c.state == "running"
+        done = connection.execute(
+            update(_IMPORTS).where(*where, running).values({**self._lease(), **changes})
+        )
+        if done.rowcount != 1:
+            raise LostLeaseError
+
+    def _end(self, row: ImportRow, final: str, error: str) -> None:
+        self._database.write_now(
+            lambda connection: self._update(connection, row, {"state": final, "error": error})
+        )
+
+    def _outcome(
+        self, row: ImportRow, head: Any, counts: dict[str, int], entry: bytes | None = None
+    ) -> None:
+        self._log.append_now(
+            Event(
+                kind=EventKind.OUTCOME,
+                activity=Activity.WRITE,
+                at=self._clock(),
+                actor=Actor.of(System("import", row.import_id.hex())),
+                vault=row.vault_id,
+                subject=row.import_id.hex(),
+                counts=counts,
+                outcome_of=entry,
+                head=head,
+            )
+        )
+
+
+def drawer_named(name: str) -> DrawerName:
+    """Return the drawer's name: a category, or the intake drawer."""
+    return name if name == INTAKE_DRAWER else Category(name)
+
+
+def _is(table: Any, vault: bytes, import_id: bytes) -> tuple[Any, Any]:
+    return table.c.vault_id == vault, table.c.import_id == import_id

@@ -1,0 +1,176 @@
+"""What every use case stands on, and what they all do alike: find, load, ask the gate, say what came of it.
+
+A citizen who has no vault is answered by the *decoy*, a real and empty vault made at installation, so that
+absence takes the very same steps as a lack of consent.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from audit.events import Activity, Actor, Event, EventKind, HeadRef
+from audit.log import AuditLog
+from consent.gate import Ask, Authorization, Gate
+from consent.judge import Need
+from consent.nodes import owner_node, proxy_node
+from consent.questions import Subject
+from consent.recipients import guardian_window, recipients
+from consent.rules import Rule
+from identity.directory import Directory
+from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
+from keys.envelope import Window
+from keys.keystore import KeyStore
+from policies.vocabulary import Category, Deed, Purpose
+from vault import state
+from vault.change import Change
+from vault.database import Database
+from vault.naming import INTAKE_DRAWER, DrawerName
+from vault.record import Author, AuthorKind
+from vault.state import Drawer, VaultState
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The dependencies, built once (app/wiring.py)."""
+
+    database: Database
+    keystore: KeyStore
+    log: AuditLog
+    gate: Gate
+    directory: Callable[[], Directory]
+    decoy: bytes
+    clock: Clock
+
+    def locate(self, connection: Connection, alias: bytes) -> bytes:
+        """Return the vault that an alias leads to, or the decoy."""
+        return state.find(connection, alias) or self.decoy
+
+    def load(self, connection: Connection, alias: bytes) -> VaultState:
+        """Find, load and verify a vault inside a snapshot.
+
+        The log is asked before the vault's first row is read, so that a change committed in between makes the
+        vault newer than the log said, never older.
+        """
+        vault = self.locate(connection, alias)
+        return state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
+
+    def change(self, connection: Connection, vault: bytes, at: datetime) -> Change:
+        """Begin a change inside a write transaction."""
+        return Change(connection, self.keystore, vault, logged=self.log.latest_head(vault), at=at)
+
+    def wanted(
+        self, vault_state: VaultState, name: DrawerName, at: datetime, *, rules: Iterable[Rule] | None = None
+    ) -> Mapping[str, Window]:
+        """Return who may hold a drawer's key at a moment, under the vault's own rules or those given."""
+        profile, vault = vault_state.profile, vault_state.vault
+        window = guardian_window(profile.birth_date)
+        guardians = () if profile.protected else profile.guardians
+        proxies = tuple((proxy_node(vault, guardian), window) for guardian in guardians)
+        if name == INTAKE_DRAWER:
+            return {owner_node(vault): Window(), **dict(proxies)}
+        return recipients(
+            tuple(vault_state.rules.rules if rules is None else rules),
+            Category(name),
+            vault=vault,
+            at=at,
+            proxies=proxies,
+            units_of_person=self.directory().units_of_person,
+        )
+
+    async def ask(
+        self,
+        principal: Principal,
+        vault_state: VaultState,
+        deed: Deed,
+        kind: EventKind,
+        activity: Activity,
+        *,
+        categories: tuple[Category, ...] = (),
+        purpose: Purpose | None = None,
+        subject: str = "",
+        need: Need = Need.EVERY,
+        drawers: Mapping[DrawerName, Drawer] | None = None,
+    ) -> Authorization:
+        """Ask the gate: may this principal do this deed? What is permitted is in the log when this returns.
+
+        Raises:
+            consent.gate.Refused: no; the log has that too.
+            audit.errors.LogUnavailableError: nothing could be written down, so nothing is permitted.
+        """
+        asked = Ask(
+            principal,
+            self.subject(vault_state),
+            deed,
+            kind,
+            activity,
+            self.clock(),
+            purpose=purpose or purpose_of(principal),
+            categories=categories,
+            subject_id=subject,
+        )
+        opens = {
+            name: tuple((drawer.id, generation) for generation in drawer.publics)
+            for name, drawer in (drawers or {}).items()
+        }
+        return await self.gate.authorize(asked, rules=vault_state.rules, drawers=opens, need=need)
+
+    def subject(self, vault_state: VaultState) -> Subject:
+        """Return what the gate needs to know of a vault."""
+        profile = vault_state.profile
+        alias = self.keystore.alias(profile.number)
+        return Subject(vault_state.vault, alias, profile.birth_date, profile.protected)
+
+    def outcome(
+        self, authorization: Authorization, counts: Mapping[str, int], head: HeadRef | None = None
+    ) -> Event:
+        """Return the event that says what came of an authorized one, with the new head if there is one."""
+        ask = authorization.ask
+        return Event(
+            kind=EventKind.OUTCOME,
+            activity=ask.activity,
+            at=self.clock(),
+            actor=Actor.of(ask.principal),
+            vault=authorization.receipt.vault,
+            purpose=ask.purpose,
+            categories=authorization.categories,
+            policy_hash=self.gate.policies.sha256,
+            subject=ask.subject_id,
+            counts=dict(counts),
+            outcome_of=authorization.receipt.entry,
+            head=head,
+        )
+
+    async def changed(self, authorization: Authorization, head: HeadRef, counts: Mapping[str, int]) -> None:
+        """Write a committed change's outcome with the vault's new head; await it before any reply."""
+        await self.log.append(self.outcome(authorization, counts, head))
+
+
+def purpose_of(principal: Principal) -> Purpose | None:
+    """Return the purpose that a request has where it names none: the commission's; a client's is care."""
+    match principal:
+        case Staff():
+            return principal.commission.purpose
+        case Client():
+            return Purpose.CARE
+        case Citizen() | Proxy() | System():
+            return None
+
+
+def author_of(principal: Principal) -> Author:
+    """Return how a principal stands as the author of what they add."""
+    match principal:
+        case Citizen(person):
+            return Author(AuthorKind.CITIZEN, person.alias.hex(), person.name)
+        case Proxy(person, _, relation):
+            return Author(AuthorKind.PROXY, person.alias.hex(), person.name, relation)
+        case Staff():
+            unit = principal.commission.unit
+            return Author(AuthorKind.PROFESSIONAL, principal.id, f"{principal.name}, {principal.title}", unit.name)
+        case Client():
+            return Author(AuthorKind.CLIENT, principal.id, principal.name, principal.provider.name)
+        case System():
+            raise TypeError("the product itself writes no records")

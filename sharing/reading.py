@@ -1,0 +1,209 @@
+"""Reading: what a principal may see of a vault, in whole records, as summaries, or as a list of what is there.
+
+One snapshot gives head, rules, wraps and sealed bytes; it is closed before the log is awaited; only then are
+keys released and records opened, and the rules' finer terms laid over them as masks.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from audit.events import Activity, EventKind
+from consent.gate import Authorization
+from consent.judge import Need
+from consent.nodes import recipients_of
+from identity.principal import Principal
+from policies.vocabulary import MEASUREMENTS, Category, Deed, Purpose
+from sharing.house import House
+from vault import naming, state
+from vault.naming import DrawerName
+from vault.opening import Opening
+from vault.record import Record
+from vault.segment import Parts, Summary
+from vault.state import Drawer, VaultState
+from vault.tables import SegmentRow
+
+SWEDEN = ZoneInfo("Europe/Stockholm")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for: categories (all where empty), local days both included, codes (all where empty)."""
+
+    categories: tuple[Category, ...] = ()
+    first: date | None = None
+    last: date | None = None
+    codes: frozenset[str] = frozenset()
+    need: Need = Need.SOME
+    purpose: Purpose | None = None
+    kind: EventKind = EventKind.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was released: the records in time order, and of which categories anything may be read."""
+
+    authorization: Authorization
+    categories: tuple[Category, ...]
+    records: tuple[Record, ...]
+    vault: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest record of a code in a category, from summaries: local start, shown value, unit, how many."""
+
+    category: Category
+    code: str
+    start: datetime
+    value: str
+    unit: str
+    count: int
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    state: VaultState
+    drawers: dict[DrawerName, Drawer] = field(default_factory=dict)
+    rows: dict[DrawerName, list[SegmentRow]] = field(default_factory=dict)
+
+
+async def read(house: House, principal: Principal, alias: bytes, query: Query) -> Reading:
+    """Read records of one citizen.
+
+    Raises:
+        consent.gate.Refused: nothing of what is asked may be read.
+        vault.errors.TamperedError: the stored rows are not the vault's.
+    """
+    snapshot = await _take(house, principal, alias, query, Parts.BODY)
+    authorization = await _authorize(house, principal, snapshot, query)
+    opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
+    records = sorted(_records(opening, authorization, snapshot, query), key=lambda record: record.start)
+    house.log.follow(house.outcome(authorization, {"records": len(records)}))
+    return Reading(authorization, authorization.categories, tuple(records), snapshot.state.vault)
+
+
+async def latest(house: House, principal: Principal, alias: bytes, query: Query) -> tuple[Latest, ...]:
+    """Read the newest value of each code, from summaries where the whole category is open."""
+    snapshot = await _take(house, principal, alias, query, Parts.SUMMARY)
+    authorization = await _authorize(house, principal, snapshot, query)
+    opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
+    found: list[Latest] = []
+    for category, scope in authorization.scopes.items():
+        if scope.whole and category in snapshot.drawers:
+            summaries = opening.summaries(snapshot.drawers[category], snapshot.rows[category])
+            found += _latest(category, summaries)
+    house.log.follow(house.outcome(authorization, {"summaries": len(found)}))
+    return tuple(found)
+
+
+async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
+    categories = query.categories or tuple(Category)
+
+    def work(connection: Connection) -> _Snapshot:
+        snapshot = _Snapshot(house.load(connection, alias))
+        for category in categories:
+            _take_drawer(connection, snapshot, principal, category, query, parts)
+        return snapshot
+
+    return await house.database.read(work)
+
+
+def _take_drawer(
+    connection: Connection,
+    snapshot: _Snapshot,
+    principal: Principal,
+    category: Category,
+    query: Query,
+    parts: Parts,
+) -> None:
+    """Take the sealed rows of one drawer, if the asker has a key to it at all."""
+    drawer = state.drawer(connection, snapshot.state, category)
+    if drawer is None or not _has_key(snapshot.state, drawer, principal):
+        return
+    tags = _tags(snapshot.state, category, query)
+    snapshot.drawers[category] = drawer
+    snapshot.rows[category] = state.segments(connection, snapshot.state, drawer, tags=tags, parts=parts)
+
+
+def _has_key(vault_state: VaultState, drawer: Drawer, principal: Principal) -> bool:
+    mine = {
+        naming.recipient_tag(vault_state.keys, recipient)
+        for recipient in recipients_of(principal, vault_state.vault)
+    }
+    return any(row.recipient in mine for row in drawer.wraps)
+
+
+def _tags(vault_state: VaultState, category: Category, query: Query) -> list[bytes] | None:
+    """Name the months that the query touches, or all. A day at either end covers every time zone."""
+    if query.first is None:
+        return None
+    last = query.last or datetime.now(UTC).date() + timedelta(days=366)
+    touched = naming.months(query.first - timedelta(days=1), last + timedelta(days=1))
+    return [naming.month_tag(vault_state.keys, category, month) for month in touched]
+
+
+async def _authorize(
+    house: House, principal: Principal, snapshot: _Snapshot, query: Query
+) -> Authorization:
+    return await house.ask(
+        principal,
+        snapshot.state,
+        Deed.READ,
+        query.kind,
+        Activity.READ,
+        categories=query.categories or tuple(Category),
+        purpose=query.purpose,
+        need=query.need,
+        drawers=snapshot.drawers,
+    )
+
+
+def _records(
+    opening: Opening, authorization: Authorization, snapshot: _Snapshot, query: Query
+) -> Iterator[Record]:
+    for category, scope in authorization.scopes.items():
+        if category not in snapshot.drawers:
+            continue
+        for _, columns in opening.columns(snapshot.drawers[category], snapshot.rows[category]):
+            for record in columns.records():
+                day = record.start.astimezone(SWEDEN).date()
+                if _fits(query, record, day) and scope.permits(record.code.code, day):
+                    yield record
+
+
+def _fits(query: Query, record: Record, day: date) -> bool:
+    return (
+        (query.first is None or query.first <= day)
+        and (query.last is None or day <= query.last)
+        and (not query.codes or record.code.code in query.codes)
+    )
+
+
+def _latest(category: Category, summaries: Iterator[Summary]) -> list[Latest]:
+    counts: dict[str, int] = {}
+    newest: dict[str, tuple[int, str, str]] = {}
+    for summary in summaries:
+        for code, count in summary.codes.items():
+            counts[code] = counts.get(code, 0) + count
+            newest[code] = max(newest.get(code, (0, "", "")), summary.latest[code])
+    return [
+        Latest(category, code, _local(start), value, unit, counts[code])
+        for code, (start, value, unit) in newest.items()
+    ]
+
+
+def _local(us: int) -> datetime:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).astimezone(SWEDEN)
+
+
+def by_category(records: tuple[Record, ...]) -> Mapping[Category, tuple[Record, ...]]:
+    """Sort records by category, measurements first."""
+    found: dict[Category, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.category, []).append(record)
+    order = [*MEASUREMENTS, *(one for one in Category if one not in MEASUREMENTS)]
+    return {category: tuple(found[category]) for category in order if category in found}

@@ -1,0 +1,16 @@
+"""Requests for access, sealed under the vault's rules key."""
+
+from sqlalchemy import LargeBinary
+from sqlmodel import Field, SQLModel
+
+
+class AccessRequestRow(SQLModel, table=True):
+    """What staff asked a citizen for, and whether it is still open."""
+
+    __tablename__ = "access_requests"
+
+    vault_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    request_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    state: str
+    sealed: bytes = Field(sa_type=LargeBinary)
+    created_us: int

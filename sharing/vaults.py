@@ -1,0 +1,63 @@
+"""Making a vault, and finding the one that a person's alias leads to."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from audit.events import Activity, Actor, Event, EventKind, HeadRef
+from identity.principal import Person, System
+from keys.keystore import KeyStore
+from sharing.house import House
+from vault import change, state
+from vault.state import Profile
+
+#: The number of the decoy's owner: not a personal number, so nobody can be looked up as it.
+_DECOY_NUMBER = "000000000000"
+
+
+async def ensure(
+    house: House, person: Person, *, number: str, controller: str, guardians: Iterable[bytes] = ()
+) -> bytes:
+    """Return a person's vault, making it at the first login. ``number`` has 12 digits and is kept sealed."""
+    found = await house.database.read(lambda connection: state.find(connection, person.alias))
+    if found is not None:
+        return found
+    profile = Profile(
+        number, person.name, person.birth_date, person.protected, controller, tuple(sorted(guardians))
+    )
+    made: list[HeadRef] = []
+
+    def work(connection: Connection) -> bytes:
+        again = state.find(connection, person.alias)
+        if again is not None:
+            return again
+        vault, head = change.create(
+            connection, house.keystore, profile, alias=person.alias, at=house.clock()
+        )
+        made.append(head)
+        return vault
+
+    vault = await house.database.write(work)
+    if made:
+        await house.log.append(_created(house, vault, made[0]))
+    return vault
+
+
+def make_decoy(connection: Connection, keystore: KeyStore, *, at: datetime) -> bytes:
+    """Make a new installation's decoy: a vault like any other, whose owner nobody can be."""
+    nobody = Profile(_DECOY_NUMBER, "", date(1970, 1, 1), protected=False, controller="")
+    vault, _ = change.create(connection, keystore, nobody, alias=keystore.alias(_DECOY_NUMBER), at=at)
+    return vault
+
+
+def _created(house: House, vault: bytes, head: HeadRef) -> Event:
+    return Event(
+        kind=EventKind.CREATE_VAULT,
+        activity=Activity.WRITE,
+        at=house.clock(),
+        actor=Actor.of(System("vault", "first login")),
+        vault=vault,
+        policy_hash=house.policies.sha256,
+        head=head,
+    )

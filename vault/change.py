@@ -1,0 +1,299 @@
+"""One change of one vault, inside one write transaction, ended by a new head.
+
+    change = Change(connection, keystore, vault, logged=log.latest_head(vault), at=at)
+    ... put_rules, conform, add, remove ...
+    head = change.finish()          # then commit, then the outcome entry that carries this head
+
+Every method checks what it touches against the old head first, so that a change never blesses forged rows.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, update
+
+from audit.events import HeadRef
+from consent.codec import seal_rules
+from consent.rules import RuleSet
+from keys.envelope import Window, WrapContext, microseconds, wrap_window
+from keys.keystore import KeyStore
+from keys.primitives import PrivateKey, PublicKey
+from vault import head as heads
+from vault import naming, segment, state
+from vault.errors import VaultError
+from vault.head import DrawerDigests, Head
+from vault.naming import DrawerName
+from vault.segment import Parts
+from vault.state import Drawer, Profile
+from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
+
+_VAULTS = VaultRow.__table__  # type: ignore[attr-defined]
+_ALIASES = AliasRow.__table__  # type: ignore[attr-defined]
+_DRAWERS = DrawerRow.__table__  # type: ignore[attr-defined]
+_GENERATIONS = GenerationRow.__table__  # type: ignore[attr-defined]
+_WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
+_SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
+
+
+class StaleGenerationError(VaultError):
+    """A segment was sealed to a generation that is no longer the current one: seal again and retry."""
+
+
+def create(
+    connection: Connection, keystore: KeyStore, profile: Profile, *, alias: bytes, at: datetime
+) -> tuple[bytes, HeadRef]:
+    """Make a new, empty vault for a person; return its id and first head."""
+    vault = os.urandom(16)
+    keys = keystore.vault_keys(vault)
+    rules, sealed_profile = seal_rules(keys, RuleSet(1)), state.seal_profile(keys, profile)
+    head = Head(vault, 1, 1, heads.digest_of(rules), heads.digest_of(sealed_profile))
+    raw = head.encode()
+    values = {
+        "vault_id": vault,
+        "created_us": microseconds(at),
+        "profile": sealed_profile,
+        "rules": rules,
+        "head": raw,
+        "head_mac": keystore.mac_head(raw),
+    }
+    connection.execute(insert(_VAULTS).values(values))
+    connection.execute(insert(_ALIASES).values(alias=alias, vault_id=vault))
+    return vault, head.ref()
+
+
+class Change:
+    """A change under way; see the module's docstring."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keystore: KeyStore,
+        vault: bytes,
+        *,
+        logged: HeadRef | None,
+        at: datetime,
+    ) -> None:
+        self.state = state.load(connection, keystore, vault, logged=logged)
+        self.at = at
+        self._connection = connection
+        self._keystore = keystore
+        self._head = self.state.head
+        self._rules = b""
+        self._drawers: dict[DrawerName, Drawer | None] = {}
+
+    def drawer(self, name: DrawerName) -> Drawer | None:
+        """Return a drawer as it stands in this change."""
+        if name not in self._drawers:
+            self._drawers[name] = state.drawer(self._connection, self.state, name)
+        return self._drawers[name]
+
+    def put_rules(self, rules: RuleSet) -> None:
+        """Replace the rules; their version moves on by one."""
+        numbered = RuleSet(self._head.rules_version + 1, rules.rules)
+        self._rules = seal_rules(self.state.keys, numbered)
+        self._head = replace(
+            self._head, rules_version=numbered.version, rules=heads.digest_of(self._rules)
+        )
+
+    def generation_for(self, name: DrawerName, wanted: Mapping[str, Window]) -> tuple[int, PublicKey]:
+        """Return the generation to add to, starting a new one where wraps are wider than ``wanted``.
+
+        Public halves suffice: whoever adds never holds a private one.
+        """
+        found = self.drawer(name)
+        if found is None:
+            return self._new_generation(Drawer(name, self._id(name), {}, (), {}), wanted)
+        if self._is_wider(found, wanted, found.current):
+            return self._new_generation(found, wanted)
+        return found.current, PublicKey(found.publics[found.current])
+
+    def add(self, name: DrawerName, rows: Sequence[SegmentRow]) -> None:
+        """Store sealed segments.
+
+        Raises:
+            StaleGenerationError: one is sealed to another generation than the current.
+        """
+        found = self._existing(name)
+        if any(row.generation != found.current for row in rows):
+            raise StaleGenerationError("sealed to an older generation")
+        old = self._shelves(found, {row.tag for row in rows})
+        self._connection.execute(insert(_SEGMENTS), [row.model_dump() for row in rows])
+        self._restack(found, [*old, *rows], {row.tag for row in rows})
+
+    def remove(self, name: DrawerName, rows: Sequence[SegmentRow]) -> None:
+        """Delete segments."""
+        found = self._existing(name)
+        tags = {row.tag for row in rows}
+        gone = {row.segment for row in rows}
+        kept = [row for row in self._shelves(found, tags) if row.segment not in gone]
+        self._delete_segments(found, gone)
+        self._restack(found, kept, tags)
+
+    def conform(
+        self, name: DrawerName, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]
+    ) -> int:
+        """Make a drawer's wraps those of ``wanted``; return how many segments were re-sealed.
+
+        Where any is wider, a new generation takes over: every segment key is sealed to it and the older
+        generations, their wraps with them, are destroyed. Where one is missing or narrower, it is made.
+        ``privates`` are the private halves of all generations, opened by the owner's receipt.
+        """
+        found = self._existing(name)
+        if any(self._is_wider(found, wanted, generation) for generation in found.publics):
+            return self._rotate(found, wanted, privates)
+        for generation in found.publics:
+            self._complete(found, generation, wanted, privates[generation])
+        return 0
+
+    def finish(self) -> HeadRef:
+        """Write the new head and return what the outcome entry states of it."""
+        self._head = replace(self._head, version=self.state.head.version + 1)
+        raw = self._head.encode()
+        values = {"head": raw, "head_mac": self._keystore.mac_head(raw)}
+        if self._rules:
+            values["rules"] = self._rules
+        self._connection.execute(update(_VAULTS).where(_VAULTS.c.vault_id == self.state.vault).values(values))
+        return self._head.ref()
+
+    # --- generations and wraps
+
+    def _id(self, name: DrawerName) -> bytes:
+        return naming.drawer_id(self.state.keys, name)
+
+    def _existing(self, name: DrawerName) -> Drawer:
+        found = self.drawer(name)
+        if found is None:
+            raise VaultError("no such drawer")
+        return found
+
+    def _wraps_of(self, found: Drawer, generation: int) -> dict[bytes, WrapRow]:
+        return {row.recipient: row for row in found.wraps if row.generation == generation}
+
+    def _is_wider(self, found: Drawer, wanted: Mapping[str, Window], generation: int) -> bool:
+        allowed = {naming.recipient_tag(self.state.keys, who): window for who, window in wanted.items()}
+        for recipient, row in self._wraps_of(found, generation).items():
+            window = wrap_window(row.sealed)
+            over = window.not_after is not None and window.not_after <= self.at
+            if not over and not (recipient in allowed and allowed[recipient].covers(window)):
+                return True
+        return False
+
+    def _new_generation(self, found: Drawer, wanted: Mapping[str, Window]) -> tuple[int, PublicKey]:
+        key = PrivateKey.generate()
+        public = key.public()
+        generation = max(found.publics, default=0) + 1
+        at = {"vault_id": self.state.vault, "drawer": found.id}
+        if not found.publics:
+            self._connection.execute(insert(_DRAWERS).values(**at, manifest=b""))
+        self._connection.execute(
+            insert(_GENERATIONS).values(**at, generation=generation, public=public.raw)
+        )
+        grown = replace(found, publics={**found.publics, generation: public.raw})
+        self._complete(grown, generation, wanted, key)
+        return generation, public
+
+    def _complete(
+        self, found: Drawer, generation: int, wanted: Mapping[str, Window], key: PrivateKey
+    ) -> None:
+        """Make the wraps that a generation lacks, and replace those that are too narrow."""
+        present = self._wraps_of(found, generation)
+        made: dict[bytes, WrapRow] = {}
+        for who, window in wanted.items():
+            tag = naming.recipient_tag(self.state.keys, who)
+            if tag in present and wrap_window(present[tag].sealed).covers(window):
+                continue
+            bound = WrapContext(self.state.vault, found.id, generation, who)
+            sealed = self._keystore.wrap(key, bound_to=bound, window=window).sealed
+            made[tag] = WrapRow(
+                vault_id=self.state.vault, drawer=found.id, generation=generation, recipient=tag, sealed=sealed
+            )
+        if made:
+            self._connection.execute(
+                delete(_WRAPS).where(
+                    *self._where(_WRAPS, found),
+                    _WRAPS.c.generation == generation,
+                    _WRAPS.c.recipient.in_(list(made)),
+                )
+            )
+            self._connection.execute(insert(_WRAPS), [row.model_dump() for row in made.values()])
+        kept = [row for row in found.wraps if row.generation != generation or row.recipient not in made]
+        self._settle(replace(found, wraps=(*kept, *made.values())))
+
+    def _rotate(
+        self, found: Drawer, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]
+    ) -> int:
+        openers = {generation: privates[generation].opener() for generation in found.publics}
+        rows = state.segments(self._connection, self.state, found, parts=Parts.BODY)
+        generation, public = self._new_generation(found, wanted)
+        resealed = [
+            segment.reseal(
+                row, segment.open_key(row, openers[row.generation]), public=public, generation=generation
+            )
+            for row in rows
+        ]
+        for row in resealed:
+            self._connection.execute(
+                update(_SEGMENTS)
+                .where(
+                    *self._where(_SEGMENTS, found),
+                    _SEGMENTS.c.tag == row.tag,
+                    _SEGMENTS.c.segment == row.segment,
+                )
+                .values(generation=generation, sealed_key=row.sealed_key, digests=row.digests)
+            )
+        for table in (_GENERATIONS, _WRAPS):
+            self._connection.execute(
+                delete(table).where(*self._where(table, found), table.c.generation != generation)
+            )
+        fresh = self._existing(found.name)
+        only = replace(
+            fresh,
+            publics={generation: public.raw},
+            wraps=tuple(row for row in fresh.wraps if row.generation == generation),
+        )
+        self._restack(only, resealed, set(only.shelves))
+        return len(resealed)
+
+    # --- shelves, manifest and head
+
+    def _shelves(self, found: Drawer, tags: Iterable[bytes]) -> list[SegmentRow]:
+        return state.segments(self._connection, self.state, found, tags=tags, parts=Parts.SUMMARY)
+
+    def _restack(self, found: Drawer, rows: Sequence[SegmentRow], tags: Iterable[bytes]) -> None:
+        stacks: dict[bytes, list[SegmentRow]] = {tag: [] for tag in tags}
+        for row in rows:
+            stacks[row.tag].append(row)
+        shelves = {tag: shelf for tag, shelf in found.shelves.items() if tag not in stacks}
+        for tag, stack in stacks.items():
+            if stack:
+                shelves[tag] = segment.shelf_digest(stack, Parts.SUMMARY)
+        manifest = heads.encode_manifest(shelves)
+        self._connection.execute(
+            update(_DRAWERS).where(*self._where(_DRAWERS, found)).values(manifest=manifest)
+        )
+        self._settle(replace(found, shelves=shelves))
+
+    def _delete_segments(self, found: Drawer, ids: Iterable[bytes]) -> None:
+        self._connection.execute(
+            delete(_SEGMENTS).where(*self._where(_SEGMENTS, found), _SEGMENTS.c.segment.in_(list(ids)))
+        )
+
+    def _settle(self, found: Drawer) -> None:
+        """Take a drawer as it now stands into the head."""
+        self._drawers[found.name] = found
+        at = {"vault_id": self.state.vault, "drawer": found.id}
+        generations = [GenerationRow(**at, generation=g, public=p) for g, p in found.publics.items()]
+        self._head = self._head.with_drawer(
+            found.id,
+            DrawerDigests(
+                heads.digest_generations(generations),
+                heads.digest_wraps(found.wraps),
+                heads.digest_of(heads.encode_manifest(found.shelves)),
+            ),
+        )
+
+    def _where(self, table: object, found: Drawer) -> tuple[object, object]:
+        columns = table.c  # type: ignore[attr-defined]
+        return columns.vault_id == self.state.vault, columns.drawer == found.id

@@ -1,0 +1,125 @@
+"""The head: one MACed statement that authenticates all of a vault, and the check of rows against it.
+
+Whoever can write the database could forge records (HPKE has no sender), swap public halves, widen a rule, delete
+a block, or put yesterday's rows back. So each vault has one statement: its version, digests of rules and
+profile, and for each drawer digests of public halves, wraps and manifest (which counts every live segment).
+The KeyStore MACs it, and the log's newest leaf about the vault states its version and digest.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from audit.events import HeadRef
+from keys.envelope import context
+from keys.keystore import KeyStore
+from vault.errors import Finding, TamperedError
+from vault.tables import GenerationRow, WrapRow
+
+_FORMAT = 1
+_FIXED = struct.Struct(">B16sQQ32s32sI")
+_DRAWER = struct.Struct(">16s32s32s32s")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawerDigests:
+    """What the head says of one drawer."""
+
+    generations: bytes
+    wraps: bytes
+    manifest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A vault's head. ``rules_version`` moves with every rule change: it is the index's consent version."""
+
+    vault: bytes
+    version: int
+    rules_version: int
+    rules: bytes
+    profile: bytes
+    drawers: Mapping[bytes, DrawerDigests] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the statement that is MACed and logged."""
+        fixed = _FIXED.pack(
+            _FORMAT, self.vault, self.version, self.rules_version, self.rules, self.profile, len(self.drawers)
+        )
+        rows = [
+            _DRAWER.pack(drawer, one.generations, one.wraps, one.manifest)
+            for drawer, one in sorted(self.drawers.items())
+        ]
+        return fixed + b"".join(rows)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "Head":
+        """Read a statement whose MAC holds."""
+        form, vault, version, rules_version, rules, profile, count = _FIXED.unpack_from(raw)
+        if form != _FORMAT or len(raw) != _FIXED.size + count * _DRAWER.size:
+            raise TamperedError(Finding.FORGED_HEAD)
+        drawers = {}
+        for number in range(count):
+            drawer, *digests = _DRAWER.unpack_from(raw, _FIXED.size + number * _DRAWER.size)
+            drawers[drawer] = DrawerDigests(*digests)
+        return cls(vault, version, rules_version, rules, profile, drawers)
+
+    def ref(self) -> HeadRef:
+        """Return the head as a log leaf states it."""
+        return HeadRef(self.version, hashlib.sha256(self.encode()).digest())
+
+    def with_drawer(self, drawer: bytes, digests: DrawerDigests) -> "Head":
+        """Return the head with one drawer's digests replaced."""
+        return replace(self, drawers={**self.drawers, drawer: digests})
+
+
+def verify(raw: bytes, tag: bytes, *, vault: bytes, keystore: KeyStore, logged: HeadRef | None) -> Head:
+    """Return the head if it is ours and not behind the log.
+
+    1. the KeyStore MACed this statement; 2. it is about this vault; 3. its version is not older than the
+    log's newest, and at the same version it is the same statement. A *newer* one is ours too: the process
+    ended between the commit and its outcome entry, and the next change logs it.
+
+    Raises:
+        TamperedError: by the finding's name.
+    """
+    if not keystore.head_holds(raw, tag):
+        raise TamperedError(Finding.FORGED_HEAD)
+    head = Head.decode(raw)
+    if head.vault != vault:
+        raise TamperedError(Finding.FORGED_HEAD)
+    if logged is not None and head.version < logged.version:
+        raise TamperedError(Finding.OLDER_HEAD)
+    if logged is not None and head.version == logged.version and head.ref() != logged:
+        raise TamperedError(Finding.OTHER_HEAD)
+    return head
+
+
+def digest_of(blob: bytes) -> bytes:
+    """Return the digest of one sealed blob (rules, profile, manifest)."""
+    return hashlib.sha256(blob).digest()
+
+
+def digest_generations(rows: Iterable[GenerationRow]) -> bytes:
+    """Return the digest of a drawer's public halves."""
+    ordered = sorted(rows, key=lambda row: row.generation)
+    fields = [part for row in ordered for part in (row.generation, row.public)]
+    return hashlib.sha256(context("generations", *fields)).digest()
+
+
+def digest_wraps(rows: Iterable[WrapRow]) -> bytes:
+    """Return the digest of a drawer's wraps, over all its generations."""
+    ordered = sorted(rows, key=lambda row: (row.generation, row.recipient))
+    fields = [part for row in ordered for part in (row.generation, row.recipient, row.sealed)]
+    return hashlib.sha256(context("wraps", *fields)).digest()
+
+
+def encode_manifest(shelves: Mapping[bytes, bytes]) -> bytes:
+    """Write tag and shelf digest pairs, sorted by tag."""
+    return b"".join(tag + shelves[tag] for tag in sorted(shelves))
+
+
+def decode_manifest(raw: bytes) -> dict[bytes, bytes]:
+    """Read a manifest."""
+    return {raw[at : at + 16]: raw[at + 16 : at + 48] for at in range(0, len(raw), 48)}

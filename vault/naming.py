@@ -1,0 +1,43 @@
+"""The opaque names of drawers, shelves and recipients: keyed functions that the database cannot undo."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from keys.envelope import context
+from keys.keystore import VaultKeys
+from keys.primitives import mac
+from policies.vocabulary import Category
+
+#: The drawer of rejected rows. It is not a category, so no rule can name it: only the owner has its key.
+INTAKE_DRAWER = "import-report"
+DrawerName = Category | str
+
+FIRST_YEAR = 1900
+
+
+def drawer_id(keys: VaultKeys, name: DrawerName) -> bytes:
+    """Return a drawer's 16-byte id."""
+    return mac(keys.blind, context("drawer", keys.vault, str(name)))[:16]
+
+
+def month_tag(keys: VaultKeys, name: DrawerName, month: str) -> bytes:
+    """Return the 16-byte tag of a drawer's month (``YYYY-MM``), or of an import in the intake drawer."""
+    return mac(keys.blind, context("tag", keys.vault, str(name), month))[:16]
+
+
+def recipient_tag(keys: VaultKeys, recipient: str) -> bytes:
+    """Return the 16-byte name under which a recipient's wraps stand."""
+    return mac(keys.blind, context("recipient", keys.vault, recipient))[:16]
+
+
+def months(first: date, last: date) -> Iterator[str]:
+    """Yield each month that touches the days from ``first`` to ``last``, both included."""
+    year, month = first.year, first.month
+    while (year, month) <= (last.year, last.month):
+        yield f"{year:04d}-{month:02d}"
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)  # noqa: PLR2004 months in a year
+
+
+def month_of(at: datetime) -> str:
+    """Return the month, in UTC, that a moment is filed under."""
+    return at.astimezone(UTC).strftime("%Y-%m")

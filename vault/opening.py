@@ -1,0 +1,77 @@
+"""Opening what an Authorization permits: its receipt releases keys, keys open segments. There is no other way.
+
+A mistake in policy code alone opens nothing: where no wrap for one of the asker's own recipients exists, there
+is no key to release.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from consent.gate import Authorization
+from keys.envelope import WrapContext, wrap_window
+from keys.keystore import KeyStore, Wrap
+from keys.primitives import CannotOpenError, Opener, PrivateKey
+from vault import naming, segment
+from vault.codec import Columns
+from vault.errors import NoKeyError
+from vault.segment import Summary
+from vault.state import Drawer, VaultState
+from vault.tables import SegmentRow, WrapRow
+
+
+class Opening:
+    """The keys that one authorization releases, for as long as one request lasts."""
+
+    def __init__(
+        self, authorization: Authorization, keystore: KeyStore, state: VaultState, *, at: datetime
+    ) -> None:
+        self._receipt = authorization.receipt
+        self._keystore = keystore
+        self._state = state
+        self._at = at
+        self._keys: dict[tuple[bytes, int], PrivateKey] = {}
+        self._openers: dict[tuple[bytes, int], Opener] = {}
+
+    def privates(self, drawer: Drawer) -> dict[int, PrivateKey]:
+        """Release the private halves of all of a drawer's generations (granting and re-sealing need them).
+
+        Raises:
+            NoKeyError: the asker has no wrap whose time it is.
+        """
+        return {generation: self._private(drawer, generation) for generation in drawer.publics}
+
+    def columns(self, drawer: Drawer, rows: Sequence[SegmentRow]) -> Iterator[tuple[SegmentRow, Columns]]:
+        """Open segments' records, one segment at a time."""
+        for row in rows:
+            yield row, segment.open_body(row, self._segment_key(drawer, row))
+
+    def summaries(self, drawer: Drawer, rows: Sequence[SegmentRow]) -> Iterator[Summary]:
+        """Open segments' summaries."""
+        for row in rows:
+            yield segment.open_summary(row, self._segment_key(drawer, row))
+
+    def _segment_key(self, drawer: Drawer, row: SegmentRow) -> bytes:
+        mark = (drawer.id, row.generation)
+        if mark not in self._openers:
+            self._openers[mark] = self._private(drawer, row.generation).opener()
+        return segment.open_key(row, self._openers[mark])
+
+    def _private(self, drawer: Drawer, generation: int) -> PrivateKey:
+        mark = (drawer.id, generation)
+        if mark not in self._keys:
+            recipient, row = self._wrap(drawer, generation)
+            bound = WrapContext(self._state.vault, drawer.id, generation, recipient)
+            try:
+                self._keys[mark] = self._keystore.open(self._receipt, Wrap(bound, row.sealed))
+            except CannotOpenError as error:
+                raise NoKeyError("the wrap does not open") from error
+        return self._keys[mark]
+
+    def _wrap(self, drawer: Drawer, generation: int) -> tuple[str, WrapRow]:
+        """Find the first wrap for one of the receipt's recipients whose time it is; the KeyStore checks again."""
+        stored = {row.recipient: row for row in drawer.wraps if row.generation == generation}
+        for recipient in self._receipt.opens.recipients:
+            row = stored.get(naming.recipient_tag(self._state.keys, recipient))
+            if row is not None and wrap_window(row.sealed).holds(self._at):
+                return recipient, row
+        raise NoKeyError("no consent, no wrap")
