@@ -117,14 +117,14 @@ PERSONAS: tuple[Persona, ...] = (
         PersonaKind.SUPERVISOR,
         "Rut Exempelhag",
         "SE2321009905-TESTP009",
-        "Påhittad logggranskare i Region Exempel",
+        "Påhittad loggranskare i Region Exempel",
     ),
     Persona(
         "supervisor-municipality",
         PersonaKind.SUPERVISOR,
         "Kaj Exempelby",
         "SE2120009907-TESTP009",
-        "Påhittad logggranskare i Exempelby kommun",
+        "Påhittad loggranskare i Exempelby kommun",
     ),
     Persona(
         "client-meter",
@@ -271,7 +271,7 @@ def _region_exempel() -> dict[str, Any]:
             ),
             _staff(
                 "supervisor-region",
-                "Logggranskare",
+                "Loggranskare",
                 "",
                 _review("SE2321009905-TESTU009", "Region Exempel", REGION_SECURITY),
             ),
@@ -330,7 +330,7 @@ def _exempelby() -> dict[str, Any]:
             ),
             _staff(
                 "supervisor-municipality",
-                "Logggranskare",
+                "Loggranskare",
                 "",
                 _review("SE2120009907-TESTU009", "Exempelby kommun", MUNICIPAL_SECURITY),
             ),

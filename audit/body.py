@@ -1,8 +1,9 @@
 """Sealed bodies: an event under a fresh key, that key wrapped once for each who may read it.
 
-Sealed record, version 1: version byte, number of wraps, then each wrap (one kind byte, a box over the body's
-key), then a box over salt (32 bytes) and canonical event. Readers are the vault (``V``), the actor's provider
-(``P``) and authority (``A``) by their keys of the month, and where there is neither, the installation (``S``).
+Sealed record, version 1: version byte, number of wraps, then each wrap (one kind byte, a box over the
+body's key), then a box over salt (32 bytes) and canonical event. Readers are the vault (``V``), the actor's
+provider (``P``) and authority (``A``) by their keys of the month, and where there is none of them the
+installation (``S``).
 """
 
 from collections.abc import Callable, Iterable
@@ -49,8 +50,8 @@ class Readers:
     authority: bytes
 
     @classmethod
-    def of(cls, event: Event, keystore: KeyStore) -> "Readers":
-        """Name an event's readers."""
+    def of(cls, event: Event, pseudonym: Callable[[str], bytes]) -> "Readers":
+        """Name an event's readers; ``pseudonym`` gives a scope's name in the log."""
         actor = event.actor
         vault = vault_scope(event.vault) if event.vault is not None else ""
         provider = organisation_scope(actor.provider_id) if actor.provider_id else ""
@@ -60,7 +61,7 @@ class Readers:
         ]
         if provider == authority:
             scopes = [pair for pair in scopes if pair[0] != ord("A")]
-        named = (keystore.pseudonym(scope) if scope else NOBODY for scope in (vault, provider, authority))
+        named = (pseudonym(scope) if scope else NOBODY for scope in (vault, provider, authority))
         return cls(tuple(scopes) or ((ord("S"), SERVICE),), *named)
 
 
@@ -80,7 +81,7 @@ class Body:
 
 
 class Sealer:
-    """Seals bodies, with the months' keys kept in the process so that a request seldom waits for the KeyStore.
+    """Seals bodies; the months' keys are kept in the process, so that few requests wait for the KeyStore.
 
     Only sealing uses the kept keys: opening asks the KeyStore anew, so that a destroyed key opens nothing.
     """

@@ -1,4 +1,4 @@
-"""Checkpoints: C2SP tlog-checkpoint, a signed note over a tree's size and root (Ed25519, key id as recommended).
+"""Checkpoints: C2SP tlog-checkpoint, a signed note over a tree's size and root (Ed25519).
 
 Specifications: c2sp.org/tlog-checkpoint, c2sp.org/signed-note, and c2sp.org/tlog-proof for proofs that leave.
 Parsing is strict; a note counts only when a known key's signature holds.

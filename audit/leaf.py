@@ -1,4 +1,4 @@
-"""A leaf's data, version 1 (docs/spec/audit-v1.md): every column that an entry must never change afterwards."""
+"""A leaf's data, version 1 (docs/spec/audit-v1.md): what of an entry must never change."""
 
 import hashlib
 import struct

@@ -11,13 +11,13 @@ turn, is the caller's matter.
 
 import asyncio
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit import body, merkle, store
 from audit.anchor import Anchor
-from audit.body import SALT_SIZE, SERVICE, Body, Readers, Sealer, month_of
-from audit.checkpoint import CheckpointError, open_checkpoint, proof_text
-from audit.encoding import EncodingError, decode
+from audit.body import SERVICE, Body, Readers, Sealer, month_of
+from audit.checkpoint import CheckpointError, open_checkpoint
+from audit.encoding import EncodingError
+from audit.entry import Entry, EntryState, Inclusion, open_rows
 from audit.errors import LogUnavailableError, NoSuchEntryError
 from audit.events import Event, HeadRef
-from audit.leaf import NOBODY, commit, digest_of_sealed
+from audit.leaf import NOBODY
 from audit.sequencer import Draft, Sequencer
 from audit.store import Stored
 from audit.tables import LogTable
@@ -46,7 +47,10 @@ CHECKPOINT_EVERY = timedelta(seconds=1)
 BUSY_MS = 5_000  # how long to wait for another process's write
 
 _ID_SIZE = 16
+_DIGEST_SIZE = 32
+_REMEMBERED_NAMES = 50_000
 _NO_OPENS = Opens()
+__all__ = ["AuditLog", "Entry", "EntryState", "Inclusion"]
 _FAULTS = (
     SQLAlchemyError,
     sqlite3.Error,
@@ -56,41 +60,6 @@ _FAULTS = (
     LookupError,
     merkle.ProofError,
 )
-
-
-class EntryState(StrEnum):
-    """Whether an entry's body can be read."""
-
-    OPEN = "open"
-    DESTROYED = "destroyed"  # by erasure or retention: its key, or the sealed body, is gone
-    DAMAGED = "damaged"  # it is not what was logged; ``valv audit verify`` tells more
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry as its reader sees it; ``event`` is None unless ``state`` is open. ``at`` is the log's time."""
-
-    seq: int
-    id: bytes
-    n: int
-    at: datetime
-    state: EntryState
-    event: Event | None
-
-
-@dataclass(frozen=True, slots=True)
-class Inclusion:
-    """The proof that an entry stands in the log: against a signed checkpoint, verifiable by anyone."""
-
-    index: int
-    size: int
-    leaf: bytes
-    proof: tuple[bytes, ...]
-    checkpoint: str
-
-    def text(self) -> str:
-        """Return it as C2SP tlog-proof; the leaf's data rides as ``extra``."""
-        return proof_text(self.index, self.proof, self.checkpoint, extra=self.leaf)
 
 
 class AuditLog:
@@ -111,6 +80,7 @@ class AuditLog:
         self._writer = writer
         self._sealer = sealer
         self._keystore = keystore
+        self._pseudonym = functools.lru_cache(_REMEMBERED_NAMES)(keystore.pseudonym)
         self._signer = signer
         self._public = signer.public()
         self._origin = origin
@@ -141,7 +111,11 @@ class AuditLog:
         try:
             _make_tables(engine)
             writer.start()
+        except LogUnavailableError:
+            engine.dispose()
+            raise
         except _FAULTS:
+            engine.dispose()
             raise LogUnavailableError("the log's file cannot be opened") from None
         return cls(engine, writer, sealer, keystore, signer=signer, origin=origin, clock=clock)
 
@@ -153,7 +127,7 @@ class AuditLog:
         Raises:
             LogUnavailableError: it is not, or nobody can tell.
         """
-        draft = await self._draft_async(event)
+        draft = self._draft(event, await self._readers_with_keys(event))
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._writer.submit(Job(draft, waiter))
         return self._receipt(event, draft, await waiter, opens)
@@ -164,7 +138,7 @@ class AuditLog:
         Raises:
             LogUnavailableError: it is not on disk, or nobody can tell.
         """
-        draft = self._draft(event)
+        draft = self._draft(event, self._readers(event))
         waiter: Future[int] = Future()
         self._writer.submit(Job(draft, waiter))
         return self._receipt(event, draft, waiter.result(), opens)
@@ -172,7 +146,7 @@ class AuditLog:
     def follow(self, event: Event) -> None:
         """Log an outcome without waiting: for what holds nothing up (counts), never for what permits."""
         try:
-            self._writer.submit(Job(self._draft(event), None))
+            self._writer.submit(Job(self._draft(event, self._readers(event)), None))
         except LogUnavailableError:
             self._writer.lose(1)
 
@@ -205,7 +179,7 @@ class AuditLog:
             LogUnavailableError: the log cannot be read, or the entry is not what was logged.
         """
         with self._reading() as connection:
-            found = store.newest_head(connection, self._keystore.pseudonym(body.vault_scope(vault)))
+            found = store.newest_head(connection, self._pseudonym(body.vault_scope(vault)))
         if found is None:
             return None
         if not found.is_intact:
@@ -218,9 +192,9 @@ class AuditLog:
         """Return a vault's entries, newest first, opened under the vault's keys."""
         scope = body.vault_scope(vault)
         with self._reading() as connection:
-            pseudonym = self._keystore.pseudonym(scope)
+            pseudonym = self._pseudonym(scope)
             rows = store.of_vault(connection, pseudonym, before=before_seq, limit=limit)
-            return self._open_all(rows, scope)
+            return open_rows(rows, scope, self._keystore)
 
     def entries_of_organisation(
         self, identifier: str, *, before_seq: int | None = None, limit: int = 100
@@ -228,9 +202,9 @@ class AuditLog:
         """Return what a provider's or an authority's staff and systems did, newest first, under its keys."""
         scope = body.organisation_scope(identifier)
         with self._reading() as connection:
-            pseudonym = self._keystore.pseudonym(scope)
+            pseudonym = self._pseudonym(scope)
             rows = store.of_organisation(connection, pseudonym, before=before_seq, limit=limit)
-            return self._open_all(rows, scope)
+            return open_rows(rows, scope, self._keystore)
 
     def entry(self, entry_id: bytes, *, vault: bytes | None = None, organisation: str | None = None) -> Entry:
         """Return one entry, opened as a vault or an organisation, or with neither as the installation.
@@ -247,7 +221,7 @@ class AuditLog:
             row = store.by_id(connection, entry_id)
             if row is None or not self._concerns(row, scope):
                 raise NoSuchEntryError("no such entry")
-            return self._open_all([row], scope)[0]
+            return open_rows([row], scope, self._keystore)[0]
 
     def inclusion(self, entry_id: bytes) -> Inclusion:
         """Prove that an entry stands in the log, against the newest checkpoint.
@@ -272,19 +246,24 @@ class AuditLog:
 
     # --- inside
 
-    async def _draft_async(self, event: Event) -> Draft:
-        """Draft without holding up the loop where the KeyStore must first make the month's keys."""
-        with _fail_closed():
-            readers, month = Readers.of(event, self._keystore), month_of(moment(self._now()))
-            if not self._sealer.is_warm(readers, month):
-                await asyncio.to_thread(self._sealer.warm, readers, month)
-        return self._draft(event)
-
-    def _draft(self, event: Event) -> Draft:
+    def _readers(self, event: Event) -> Readers:
         with _fail_closed():
             _check(event)
+            return Readers.of(event, self._pseudonym)
+
+    async def _readers_with_keys(self, event: Event) -> Readers:
+        """Fetch the month's keys in a thread where they are not at hand: the KeyStore may have to make them."""
+        readers = self._readers(event)
+        with _fail_closed():
+            month = month_of(moment(self._now()))
+            if not self._sealer.is_warm(readers, month):
+                await asyncio.to_thread(self._sealer.warm, readers, month)
+        return readers
+
+    def _draft(self, event: Event, readers: Readers) -> Draft:
+        with _fail_closed():
             now = self._now()
-            month, readers, content = month_of(moment(now)), Readers.of(event, self._keystore), Body.of(event)
+            month, content = month_of(moment(now)), Body.of(event)
             entry_id = (now // 1000).to_bytes(6, "big") + os.urandom(10)  # near in time, near in the index
             sealed = self._sealer.seal(entry_id, content, readers, month=month)
             return Draft(entry_id, content, readers, event.head, month, sealed)
@@ -311,45 +290,17 @@ class AuditLog:
         leaf = row.leaf
         if scope == SERVICE:
             return leaf.vault == leaf.provider == leaf.authority == NOBODY
-        return self._keystore.pseudonym(scope) in (leaf.vault, leaf.provider, leaf.authority)
-
-    def _open_all(self, rows: Sequence[Stored], scope: str) -> list[Entry]:
-        keys: dict[str, bytes | None] = {}
-        entries = []
-        for row in rows:
-            at = moment(row.leaf.at_us)
-            month = month_of(at)
-            if month not in keys:
-                keys[month] = body.find_key(self._keystore, scope, month)
-            state, event = _read(row, scope, keys[month])
-            entries.append(Entry(row.seq, row.leaf.entry_id, row.leaf.n, at, state, event))
-        return entries
-
-
-def _read(row: Stored, scope: str, key: bytes | None) -> tuple[EntryState, Event | None]:
-    if not row.is_intact:
-        return EntryState.DAMAGED, None
-    if row.sealed is None or key is None:
-        return EntryState.DESTROYED, None
-    try:
-        if digest_of_sealed(row.sealed) != row.leaf.sealed_digest:
-            return EntryState.DAMAGED, None
-        plain = body.open_sealed(row.sealed, entry_id=row.leaf.entry_id, scope=scope, key=key)
-        salt, raw = plain[:SALT_SIZE], plain[SALT_SIZE:]
-        if commit(salt, raw) != row.leaf.commitment:
-            return EntryState.DAMAGED, None
-        return EntryState.OPEN, decode(raw)
-    except (KeysError, EncodingError):
-        return EntryState.DAMAGED, None
+        return self._pseudonym(scope) in (leaf.vault, leaf.provider, leaf.authority)
 
 
 def _check(event: Event) -> None:
     """Refuse an event whose ids would not fit the leaf."""
     if event.vault is not None and len(event.vault) != _ID_SIZE:
         raise EncodingError("a vault id is 16 bytes")
-    if event.head is not None and (
-        event.vault is None or event.head.version < 1 or len(event.head.digest) != 32
-    ):
+    head = event.head
+    if head is None:
+        return
+    if event.vault is None or head.version < 1 or len(head.digest) != _DIGEST_SIZE:
         raise EncodingError("a head is of a vault, from version 1, with a digest of 32 bytes")
 
 

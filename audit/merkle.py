@@ -31,7 +31,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """A tree of ``size`` leaves as the roots of its complete subtrees, largest first: one for each set bit."""
+    """A tree of ``size`` leaves as the roots of its complete subtrees, largest first."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
@@ -174,7 +174,7 @@ def _fold(peaks: Sequence[bytes]) -> bytes:
 
 
 def _range_root(begin: int, end: int, find: FindNode) -> bytes:
-    """Return the root over ``[begin, end)``, whose begin is a multiple of a power of two not under its length."""
+    """Return the root over ``[begin, end)``, where a power of two not under its length divides ``begin``."""
     peaks = []
     while begin < end:
         level = (end - begin).bit_length() - 1
@@ -198,7 +198,7 @@ def _path(index: int, begin: int, end: int, find: FindNode) -> list[bytes]:
 
 
 def _subproof(first: int, begin: int, end: int, find: FindNode, *, whole: bool) -> list[bytes]:
-    """RFC 6962's SUBPROOF; ``first`` counts from ``begin``; ``whole``: the verifier knows this subtree's root."""
+    """RFC 6962's SUBPROOF; ``first`` counts from ``begin``; ``whole``: the verifier knows this subtree."""
     count = end - begin
     if first == count:
         return [] if whole else [_range_root(begin, end, find)]

@@ -105,7 +105,7 @@ class Sequencer:
         self._known: dict[bytes, _Last] = {}
 
     def forget(self) -> None:
-        """After a failure: read all anew, over a new connection. The tip stays, as the mark never to go under."""
+        """After a failure: read all anew, over a new connection; the tip stays, as a mark not to go under."""
         self._known.clear()
         self._engine.dispose()
 
@@ -229,7 +229,7 @@ class Sequencer:
 
 
 def _head_to_state(draft: Draft, last: _Last) -> HeadRef | None:
-    """Return the head for the leaf: only one newer than the log's, for two writers may come in the other order."""
+    """Return the head for the leaf: only a newer one, since two writers may come in the other order."""
     if draft.head is None or last.head is None or draft.head.version > last.head.version:
         return draft.head
     if draft.head.version == last.head.version and draft.head.digest != last.head.digest:

@@ -36,7 +36,7 @@ _NEWEST_HEAD = (
 
 
 class Stored(NamedTuple):
-    """One row: its place in the log, its leaf, the hash that was stored, and the sealed body if still there."""
+    """One row: its place, its leaf, the hash that was stored, and the sealed body if still there."""
 
     seq: int
     leaf: Leaf
@@ -45,7 +45,7 @@ class Stored(NamedTuple):
 
     @property
     def is_intact(self) -> bool:
-        """Tell whether the row still hashes to what was stored beside it (the tree itself is verify's matter)."""
+        """Tell whether the row hashes to what was stored beside it (the tree itself is verify's matter)."""
         try:
             return self.leaf.is_well_formed() and self.leaf.hash() == self.leaf_hash
         except (struct.error, TypeError):
@@ -158,7 +158,7 @@ def of_vault(connection: Connection, vault: bytes, *, before: int | None, limit:
 def of_organisation(
     connection: Connection, organisation: bytes, *, before: int | None, limit: int
 ) -> list[Stored]:
-    """Return the entries of an organisation's staff and systems, as provider or as authority, newest first."""
+    """Return what an organisation's staff and systems did, as provider or authority, newest first."""
     found = []
     for column in (_entries.c.provider, _entries.c.authority):
         query = select(_entries.c.seq).where(column == organisation)

@@ -67,6 +67,7 @@ class Writer:
         try:
             self._checkpoint()
         except Exception as error:  # noqa: BLE001 whatever it was, the log does not open
+            self._sequencer.forget()
             raise _unavailable(error) from None
         self._thread.start()
 
@@ -112,6 +113,7 @@ class Writer:
                 self._write(jobs[start : start + LARGEST_GROUP])
             self._checkpoint_when_due(wishes, last=not goes_on)
         self.lose(len(self._late))
+        self._sequencer.forget()  # gives the file back
 
     def _take(self) -> tuple[list[Job], list[Future[None]], bool]:
         jobs: list[Job] = []

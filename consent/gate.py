@@ -29,8 +29,8 @@ from keys.receipt import Opens, Receipt
 from policies.engine import Policies
 from policies.vocabulary import Category, Deed, Purpose
 
-#: The drawers of a vault that a request would open, by category: (drawer id, generation) pairs.
-Drawers = Mapping[Category, tuple[tuple[bytes, int], ...]]
+#: The drawers of a vault that a request would open, by name: (drawer id, generation) pairs.
+Drawers = Mapping[str, tuple[tuple[bytes, int], ...]]
 
 _NO_DRAWERS: Drawers = MappingProxyType({})
 
@@ -165,11 +165,17 @@ class Gate:
 
 
 def _opens(ask: Ask, categories: tuple[Category, ...], drawers: Drawers) -> Opens:
-    """Announce the permitted drawers to the holder's keys: for reading a vault that exists, else nothing."""
+    """Announce the drawers to the holder's keys: those permitted to read, or all that the owner's own matter
+    (re-wrapping for a rule, undoing an import) touches; for any other deed nothing.
+    """  # noqa: D205
     match ask.subject, ask.deed:
         case Subject(vault=vault), Deed.READ:
             wanted = tuple(pair for category in categories for pair in drawers.get(category, ()))
             return Opens(recipients_of(ask.principal, vault), wanted)
+        case Subject(vault=vault), Deed.MANAGE | Deed.BLOCK:
+            return Opens(
+                recipients_of(ask.principal, vault), tuple(pair for pairs in drawers.values() for pair in pairs)
+            )
         case _:
             return Opens()
 

@@ -8,9 +8,9 @@ it was compiled from, so that a change is seen by the next request of every proc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 
 from consent.nodes import Standing, node_of
+from consent.recent import Recent
 from consent.rules import Rule, RuleSet
 from policies.vocabulary import Action, Category, Effect, Purpose
 
@@ -100,18 +100,12 @@ class Indexes:
     """
 
     def __init__(self, *, limit: int = 2048) -> None:
-        self._limit = limit
-        self._lock = Lock()
-        self._found: dict[bytes, Index] = {}
+        self._recent = Recent[Index](limit)
 
     def of(self, vault: bytes, rules: RuleSet) -> Index:
         """Return the index of exactly these rules, compiling where the one at hand is of others."""
-        with self._lock:
-            index = self._found.pop(vault, None)
+        index = self._recent.get(vault)
         if index is None or index.rules != rules:
             index = Index(rules)
-        with self._lock:
-            self._found[vault] = index
-            while len(self._found) > self._limit:
-                del self._found[next(iter(self._found))]
+        self._recent.keep(vault, index)
         return index

@@ -21,6 +21,7 @@ _FIELDS = (
 _HSA_ID = re.compile(r"SE[0-9]{10}-[A-Z0-9]{1,20}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CODE = re.compile(r"[!-~]{1,64}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOST_CODES = 200
 _LONGEST_TITLE = 100
 
@@ -136,7 +137,7 @@ def _optional(raw: Mapping[str, Any], name: str, parse: Callable[[str], _Parsed]
 
 
 def _day(text: str) -> date:
-    if len(text) != len("2026-01-31"):
+    if _DAY.fullmatch(text) is None:  # fromisoformat takes weeks and dates without hyphens too
         raise ValueError(text)
     return date.fromisoformat(text)
 

@@ -33,8 +33,10 @@ def issue(issuer: Issuer, keystore: KeyStore, principal: Principal, *, at: datet
     return issuer.issue(claims, at=at, lifetime=LIFETIME)
 
 
-def principal_of(issuer: Issuer, keystore: KeyStore, unverified_token: str, *, at: datetime) -> Principal:
-    """Return the principal whom a bearer token is of.
+def principal_of(
+    issuer: Issuer, keystore: KeyStore, unverified_token: str, *, at: datetime
+) -> tuple[Principal, datetime]:
+    """Return the principal whom a bearer token is of, and when it was issued, after an authentication.
 
     Raises:
         TokenError: the token is refused.
@@ -50,7 +52,7 @@ def principal_of(issuer: Issuer, keystore: KeyStore, unverified_token: str, *, a
         case PendingStaff() | System():
             raise TokenError("not a principal that bears tokens")
         case _:
-            return principal
+            return principal, claims.issued_at
 
 
 def _subject(principal: Principal) -> str:

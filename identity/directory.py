@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
 
 from identity.branch import Branch, PendingStaff, SignedBranch, StaffMember, authority_of, open_branch
 from identity.errors import IdentityError
@@ -225,22 +225,25 @@ def load(connection: Connection, keystore: KeyStore) -> Directory:
     return Directory(_load(connection, keystore).values(), version=_change(connection))
 
 
-_loaded: WeakKeyDictionary[KeyStore, Directory] = WeakKeyDictionary()
+_loaded: WeakKeyDictionary[Engine, tuple[KeyStore, Directory]] = WeakKeyDictionary()
 
 
 def current(connection: Connection, keystore: KeyStore) -> Directory:
     """Return the directory as it now is; it is loaded anew only when a branch has changed.
 
+    Not to be asked inside a transaction that has itself stored a branch: that may yet be undone.
+
     Raises:
         DirectoryError: the database holds an older directory than this process has seen.
     """
-    change, known = _change(connection), _loaded.get(keystore)
-    if known is not None and known.version == change:
+    change = _change(connection)
+    of, known = _loaded.get(connection.engine, (keystore, Directory()))
+    if of is keystore and known.version == change:
         return known
-    if known is not None and change < known.version:
+    if of is keystore and change < known.version:
         raise DirectoryError("the stored directory is older than the one in use")
     directory = load(connection, keystore)
-    _loaded[keystore] = directory
+    _loaded[connection.engine] = (keystore, directory)
     return directory
 
 

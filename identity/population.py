@@ -66,3 +66,8 @@ class Population:
             for one in self._people.values()
             if number.digits in {guardian.digits for guardian in one.guardians}
         )
+
+    def by_alias(self, alias: bytes, keystore: KeyStore) -> Registered | None:
+        """Return a person by the alias of their number."""
+        found = (one for one in self._people.values() if keystore.alias(one.number.digits) == alias)
+        return next(found, None)

@@ -73,7 +73,10 @@ class Issuer:
         issued = int(at.timestamp())
         times = {"iat": issued, "exp": issued + int(lifetime.total_seconds())}
         body = {**claims, "iss": self.name, **times}
-        _claims(Value(body))  # what we would refuse, we do not issue
+        try:
+            _claims(Value(body))  # what we would refuse, we do not issue
+        except ShapeError as error:
+            raise TokenError(str(error)) from None
         token: str = jws.sign(strict.write(body), self._private, algorithm=ALGORITHMS.ES256)
         if len(token) > LONGEST_TOKEN:
             raise TokenError("the token would be too long")

@@ -22,9 +22,15 @@ class Reason(Enum):
     ENDS_BEFORE_START = ("it ends before it starts", "slutet ligger före början")
     NO_VALUE = ("the value is missing", "värdet saknas")
     BAD_NUMBER = ("not a number: {}", "inget tal: {}")
-    NO_UNIT = ("the unit is missing, so the number can't be understood", "enheten saknas, så talet går inte att tolka")
+    NO_UNIT = (
+        "the unit is missing, so the number can't be understood",
+        "enheten saknas, så talet går inte att tolka",
+    )
     BAD_PAIR = ("the blood pressure has no readable value", "blodtrycket har inget läsbart värde")
-    NOT_READ = ("this kind of data is not read from the export: {}", "den här sortens uppgifter läses inte in: {}")
+    NOT_READ = (
+        "this kind of data is not read from the export: {}",
+        "den här sortens uppgifter läses inte in: {}",
+    )
     CUT_OFF = (
         "the file is damaged or cut off here; what came before is kept",
         "filen är skadad eller avkapad här; det som stod före är sparat",
@@ -59,12 +65,14 @@ class Reason(Enum):
         "The zip file is locked with a password. Export again without one.",
         "Zip-filen är låst med lösenord. Exportera igen utan lösenord.",
     )
-    TOO_LARGE = ("The file is larger unpacked than can be read.", "Filen är större uppackad än vad som kan läsas in.")
+    TOO_LARGE = (
+        "The file is larger unpacked than can be read.",
+        "Filen är större uppackad än vad som kan läsas in.",
+    )
     NOT_XML = ("Not well-formed XML (line {}).", "Filen är ingen giltig XML (rad {}).")
     ENTITIES = (
-        "The file declares XML entities or an outside document type. Apple Health's exports never do, so it is refused.",
-        "Filen innehåller XML-entiteter eller en extern dokumenttyp. Det gör aldrig Apple Hälsas export, så den tas "
-        "inte emot.",
+        "Refused: the file declares XML entities or an outside document type, as no export does.",
+        "Filen tas inte emot: den innehåller XML-entiteter eller en extern dokumenttyp.",
     )
     NOT_LIKE_EXPORT = (
         "The file is not built as Apple Health's exports are: too deep, or an element too long.",
@@ -76,11 +84,13 @@ class Reason(Enum):
     def text(self, language: str, quote: str = "") -> str:
         """Return the sentence in ``sv`` or, for any other language, English."""
         english, swedish = self.value
-        return str(swedish if language == "sv" else english).replace("{}", quote)
+        if language == "sv":
+            return str(swedish).replace("{}", quote.replace("“", "”"))
+        return str(english).replace("{}", quote)
 
 
 def excerpt(value: object) -> str:
-    """Return a short piece of a bad value that is safe to show: printable, on one line, in quotation marks."""
+    """Return a short piece of a bad value that is safe to show: printable, one line, in quotation marks."""
     raw = value if isinstance(value, str) else type(value).__name__
     clean = "".join(c if c.isprintable() else " " for c in raw[: _QUOTE + 1]).strip()
     return f"“{clean[:_QUOTE]}…”" if len(raw) > _QUOTE else f"“{clean}”"

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from importers.candidates import Candidate, FormatError, Reason, Rejection, RowError, excerpt
-from importers.observation import concept, observation
+from importers.observation import concept, observation, undated
 from importers.r4 import RESOURCE_TYPES, parse_date_time
 from vault.measures import category_of_resource
 from vault.record import Code, Provenance, Record
@@ -27,11 +27,19 @@ RESOURCE_TYPE_SYSTEM = "http://hl7.org/fhir/resource-types"
 
 _MAX_DEPTH = 48
 _MAX_NESTED_BUNDLES = 4
-_CODED = ("code", "vaccineCode", "medicationCodeableConcept", "type", "serviceType", "description", "category")
+_CODED = (
+    "code",
+    "vaccineCode",
+    "medicationCodeableConcept",
+    "type",
+    "serviceType",
+    "description",
+    "category",
+)
 _DATED = (
     "effectiveDateTime", "effectivePeriod", "performedDateTime", "performedPeriod", "occurrenceDateTime",
-    "occurrencePeriod", "onsetDateTime", "onsetPeriod", "start", "startDate", "period", "authoredOn", "dateTime",
-    "date", "dateAsserted", "recordedDate", "recorded", "issued", "created", "sent",
+    "occurrencePeriod", "onsetDateTime", "onsetPeriod", "start", "startDate", "period", "authoredOn",
+    "dateTime", "date", "dateAsserted", "recordedDate", "recorded", "issued", "created", "sent",
 )  # fmt: skip
 _LISTS = frozenset(("coding", "extension", "modifierExtension", "contained"))
 _META_LISTS = ("profile", "security", "tag")
@@ -52,9 +60,9 @@ class Limits:
     resource: int = 8 << 20
 
 
-def read(source: bytes | BinaryIO, *, provenance: Provenance, limits: Limits | None = None) -> Iterator[
-    Candidate | Rejection
-]:
+def read(
+    source: bytes | BinaryIO, *, provenance: Provenance, limits: Limits | None = None
+) -> Iterator[Candidate | Rejection]:
     """Yield what a FHIR JSON file holds, in its order.
 
     Raises:
@@ -70,7 +78,7 @@ def read(source: bytes | BinaryIO, *, provenance: Provenance, limits: Limits | N
 
 
 def read_resource(resource: dict[str, Any], *, provenance: Provenance) -> Record:
-    """Return the record of one resource that is already parsed (numbers as ``Decimal``, as ``from_json`` does).
+    """Return the record of one parsed resource (its numbers as ``Decimal``, as ``from_json`` reads them).
 
     Raises:
         RowError: it is not valid R4.
@@ -127,7 +135,9 @@ def _read(resource: Any, where: str, reader: "_Reader", depth: int) -> Iterator[
         yield Rejection.of(where, error.reason, error.quote)
 
 
-def _bundle(bundle: dict[str, Any], where: str, reader: "_Reader", depth: int) -> Iterator[Candidate | Rejection]:
+def _bundle(
+    bundle: dict[str, Any], where: str, reader: "_Reader", depth: int
+) -> Iterator[Candidate | Rejection]:
     entries = bundle.get("entry", [])
     if depth >= _MAX_NESTED_BUNDLES:
         yield Rejection.of(where, Reason.TOO_DEEP)
@@ -193,7 +203,7 @@ class _Reader:
 
 
 def _check_tree(resource: dict[str, Any]) -> None:
-    """Walk the whole resource without recursion: nothing JSON should not hold, and lists where lists belong."""
+    """Walk the whole resource without recursion: nothing that FHIR forbids, and lists where they belong."""
     waiting: list[tuple[Any, int]] = [(resource, 0)]
     while waiting:
         node, depth = waiting.pop()
@@ -228,7 +238,7 @@ def _document(resource: dict[str, Any], kind: str, provenance: Provenance) -> Re
         category=category_of_resource(resource),
         kind=kind,
         code=code,
-        start=start or provenance.received,
+        start=start or undated(resource),
         provenance=replace(provenance, device=""),
         end=end if start is not None and end is not None and end > start else None,
         status=_document_status(resource),

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from audit.events import Activity, Actor, Event, EventKind
+from audit.events import Activity, Actor, Event, EventKind, HeadRef
 from audit.log import AuditLog
 from identity.principal import System
 from importers import wire
@@ -113,6 +113,29 @@ def of_vault(connection: Connection, vault: bytes) -> list[ImportRow]:
     """Return a vault's imports, newest first."""
     query = select(_IMPORTS).where(_IMPORTS.c.vault_id == vault).order_by(_IMPORTS.c.created_us.desc())
     return [ImportRow(**row) for row in connection.execute(query).mappings()]
+
+
+def cancel(connection: Connection, vault: bytes, import_id: bytes, *, at: datetime) -> bool:
+    """End an import, whatever it is at: the worker loses its lease at its next commit. False if there is none."""
+    ended = {"state": "cancelled", "lease_owner": b"", "lease_until_us": 0, "updated_us": microseconds(at)}
+    done = connection.execute(update(_IMPORTS).where(*_is(_IMPORTS, vault, import_id)).values(ended))
+    return done.rowcount == 1
+
+
+def claims_of_others(
+    connection: Connection, vault: bytes, import_id: bytes
+) -> dict[tuple[bytes, bytes], frozenset[int]]:
+    """Return what imports other than one also brought, by shelf; cancelled ones claim nothing."""
+    query = (
+        select(_CLAIMS.c.drawer, _CLAIMS.c.tag, _CLAIMS.c.fingerprints)
+        .join(_IMPORTS, (_IMPORTS.c.import_id == _CLAIMS.c.import_id) & (_IMPORTS.c.vault_id == _CLAIMS.c.vault_id))
+        .where(_CLAIMS.c.vault_id == vault, _CLAIMS.c.import_id != import_id, _IMPORTS.c.state != "cancelled")
+    )
+    found: dict[tuple[bytes, bytes], frozenset[int]] = {}
+    for drawer, tag, marks in connection.execute(query):
+        key = (bytes(drawer), bytes(tag))
+        found[key] = found.get(key, frozenset()) | set(np.frombuffer(marks, dtype=">u8").tolist())
+    return found
 
 
 class Intake:
@@ -223,14 +246,13 @@ class Intake:
                     batch.claims.append(claim)
                 case Progress() as progress:
                     batch.progress = progress
-                    if not len(batch):
-                        self._commit(row, upload, batch)
+                    self._commit(row, batch)
                 case Done(error):
-                    self._commit(row, upload, batch)
+                    self._commit(row, batch)
+                    self._log_end(row, upload, batch.progress)
                     return error
             if len(batch) >= BATCH:
-                self._commit(row, upload, batch)
-                batch = _Batch(progress=batch.progress)
+                self._commit(row, batch)
 
     def _task(self, row: ImportRow, upload: Upload) -> Task:
         keys = self._keystore.vault_keys(row.vault_id)
@@ -253,12 +275,12 @@ class Intake:
         opened = self._database.write_now(lambda connection: self._open_shelf(connection, row, name, month, logged))
         shelf, head = opened
         if head is not None:
-            self._outcome(row, head, {})
+            self._log_head(row, head)
         return shelf
 
     def _open_shelf(
-        self, connection: Connection, row: ImportRow, name: str, month: str, logged: Any
-    ) -> tuple[Shelf, Any]:
+        self, connection: Connection, row: ImportRow, name: str, month: str, logged: HeadRef | None
+    ) -> tuple[Shelf, HeadRef | None]:
         at = self._clock()
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=at)
         drawer_name = drawer_named(name)
@@ -278,15 +300,16 @@ class Intake:
 
     # --- committing
 
-    def _commit(self, row: ImportRow, upload: Upload, batch: _Batch) -> None:
+    def _commit(self, row: ImportRow, batch: _Batch) -> None:
         logged = self._log.latest_head(row.vault_id)
         head = self._database.write_now(lambda connection: self._store(connection, row, batch, logged))
         if head is not None:
-            counts = {"segments": sum(len(rows) for rows in batch.rows.values())}
-            self._outcome(row, head, counts, upload.entry)
+            self._log_head(row, head)
         batch.rows, batch.claims = {}, []
 
-    def _store(self, connection: Connection, row: ImportRow, batch: _Batch, logged: Any) -> Any:
+    def _store(
+        self, connection: Connection, row: ImportRow, batch: _Batch, logged: HeadRef | None
+    ) -> HeadRef | None:
         self._update(connection, row, self._counts(batch.progress))
         rows = {
             name: kept
@@ -350,21 +373,23 @@ class Intake:
             lambda connection: self._update(connection, row, {"state": final, "error": error})
         )
 
-    def _outcome(
-        self, row: ImportRow, head: Any, counts: dict[str, int], entry: bytes | None = None
-    ) -> None:
-        self._log.append_now(
-            Event(
-                kind=EventKind.OUTCOME,
-                activity=Activity.WRITE,
-                at=self._clock(),
-                actor=Actor.of(System("import", row.import_id.hex())),
-                vault=row.vault_id,
-                subject=row.import_id.hex(),
-                counts=counts,
-                outcome_of=entry,
-                head=head,
-            )
+    def _log_head(self, row: ImportRow, head: HeadRef) -> None:
+        """State a batch's new head in the log; what the import came to is said once, at its end."""
+        self._log.append_now(replace(self._event(row), head=head))
+
+    def _log_end(self, row: ImportRow, upload: Upload, progress: Progress | None) -> None:
+        told = self._counts(progress)
+        counts = {name: told[name] for name in ("stored", "duplicates", "rejected") if name in told}
+        self._log.append_now(replace(self._event(row), counts=counts, outcome_of=upload.entry))
+
+    def _event(self, row: ImportRow) -> Event:
+        return Event(
+            kind=EventKind.OUTCOME,
+            activity=Activity.WRITE,
+            at=self._clock(),
+            actor=Actor.of(System("import", row.import_id.hex())),
+            vault=row.vault_id,
+            subject=row.import_id.hex(),
         )
 
 

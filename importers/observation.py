@@ -14,9 +14,16 @@ from typing import Any
 from importers.candidates import Reason, RowError, excerpt
 from importers.r4 import EFFECTIVE, OBSERVATION_ELEMENTS, OBSERVATION_STATUS, VALUES, parse_date_time
 from policies.vocabulary import Category
-from vault.measures import FHIR_CATEGORY, OBSERVATION_CATEGORY, OWN_CATEGORY, canonical, category_of, measure_of
+from vault.measures import (
+    FHIR_CATEGORY,
+    OBSERVATION_CATEGORY,
+    OWN_CATEGORY,
+    canonical,
+    category_of,
+    measure_of,
+)
 from vault.record import Code, Component, Provenance, Quantity, Record
-from vault.resource import CANONICAL_QUANTITY, UCUM, instant, to_fhir, to_json, without_ours
+from vault.resource import CANONICAL_QUANTITY, UCUM, UNDATED, instant, to_fhir, to_json, without_ours
 from vault.units import bounded, is_ucum, ucum
 
 _COMPARATORS = frozenset(("<", "<=", ">=", ">"))
@@ -40,7 +47,7 @@ def observation(source: dict[str, Any], *, provenance: Provenance) -> Record:
     _check_shape(resource)  # 1
     status = _status(resource)  # 2
     code = concept(resource.get("code"), "code")
-    start, end = _when(resource, provenance.received)  # 3
+    start, end = _when(resource)  # 3
     read = _value(resource)  # 4
     text = read.text or (_note(resource) if read.quantity or resource.get("component") else "")
     record = Record(
@@ -93,7 +100,7 @@ def _status(resource: dict[str, Any]) -> str:
 
 
 def concept(value: Any, name: str) -> Code:
-    """Return the coding of a CodeableConcept that says most: one of our measures, else the first, else its text.
+    """Return a CodeableConcept's most telling coding: one of our measures, else the first, else its text.
 
     Raises:
         RowError: missing, empty, or not a CodeableConcept.
@@ -126,12 +133,14 @@ def _coding(coding: Any, name: str, text: str) -> Code:
 def _categories(resource: dict[str, Any]) -> list[tuple[str, str]]:
     codings = [coding for one in resource.get("category", []) for coding in one.get("coding", []) or []]
     return [
-        (str(coding.get("system", "")), str(coding.get("code", ""))) for coding in codings if isinstance(coding, dict)
+        (str(coding.get("system", "")), str(coding.get("code", "")))
+        for coding in codings
+        if isinstance(coding, dict)
     ]
 
 
-def _when(resource: dict[str, Any], received: datetime) -> tuple[datetime, datetime | None]:
-    """Return start and end. Where no time of effect is given: when it was issued, else when it was received."""
+def _when(resource: dict[str, Any]) -> tuple[datetime, datetime | None]:
+    """Return start and end. Where no time of effect is given: when it was issued."""
     name = _one_of(resource, EFFECTIVE)
     match name:
         case "effectivePeriod":
@@ -145,12 +154,23 @@ def _when(resource: dict[str, Any], received: datetime) -> tuple[datetime, datet
             start, end = None, None
         case _:
             start, end = _date(resource, name), None
-    start = start or end or _date(resource, "issued") or received
+    start = start or end or _date(resource, "issued") or undated(resource)
     if end is None or end == start:
         return start, None
     if end < start:
         raise RowError(Reason.ENDS_BEFORE_START)
     return start, end.astimezone(start.tzinfo)
+
+
+def undated(resource: dict[str, Any]) -> datetime:
+    """Return where to file what says no time of its own: when its source last wrote it, else :data:`UNDATED`.
+
+    Never the time of import: the same file twice must be the same records, filed in the same month.
+    """
+    meta = resource.get("meta")
+    written = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    found = parse_date_time(written) if isinstance(written, str) else None
+    return UNDATED if found is None else found[0]
 
 
 def _date(holder: dict[str, Any], name: str) -> datetime | None:
@@ -189,7 +209,11 @@ def _quantity(value: Any) -> _Read:
     names = [value.get(name, "") for name in ("comparator", "unit", "system", "code")]
     if number is None:
         return _Read()
-    if isinstance(number, bool) or not isinstance(number, int | Decimal) or not all(isinstance(n, str) for n in names):
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, int | Decimal)
+        or not all(isinstance(n, str) for n in names)
+    ):
         raise RowError(Reason.WRONG_TYPE, "valueQuantity")
     comparator, unit, system, code = names
     unit = code if system == UCUM and code else unit or code
@@ -208,11 +232,15 @@ def _known(unit: str) -> str:
 def _component(part: dict[str, Any]) -> Component:
     for name in VALUES:
         wanted = OBSERVATION_ELEMENTS[name]
-        if name in part and (not isinstance(part[name], wanted) or (wanted is int and isinstance(part[name], bool))):
+        if name in part and (
+            not isinstance(part[name], wanted) or (wanted is int and isinstance(part[name], bool))
+        ):
             raise RowError(Reason.WRONG_TYPE, f"component.{name}")
     code = concept(part.get("code"), "component.code")
     read = _value(part)
-    return Component(code, read.quantity, None if read.quantity is None else canonical(code, read.quantity), read.text)
+    return Component(
+        code, read.quantity, None if read.quantity is None else canonical(code, read.quantity), read.text
+    )
 
 
 def _note(resource: dict[str, Any]) -> str:

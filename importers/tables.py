@@ -1,6 +1,6 @@
 """The job table is the truth about imports; a queue only wakes the worker (design: jobs)."""
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import BigInteger, LargeBinary
 from sqlmodel import Field, SQLModel
 
 
@@ -20,13 +20,13 @@ class ImportRow(SQLModel, table=True):
     rehearse: bool
     format: str
     sealed: bytes = Field(sa_type=LargeBinary)
-    created_us: int
-    updated_us: int
+    created_us: int = Field(sa_type=BigInteger)
+    updated_us: int = Field(sa_type=BigInteger)
     lease_owner: bytes = Field(default=b"", sa_type=LargeBinary)
-    lease_until_us: int = 0
+    lease_until_us: int = Field(default=0, sa_type=BigInteger)
     attempts: int = 0
-    size: int = 0
-    position: int = 0
+    size: int = Field(default=0, sa_type=BigInteger)
+    position: int = Field(default=0, sa_type=BigInteger)
     read: int = 0
     stored: int = 0
     duplicates: int = 0

@@ -1,6 +1,6 @@
 """Requests for access, sealed under the vault's rules key."""
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import BigInteger, LargeBinary
 from sqlmodel import Field, SQLModel
 
 
@@ -13,4 +13,4 @@ class AccessRequestRow(SQLModel, table=True):
     request_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
     state: str
     sealed: bytes = Field(sa_type=LargeBinary)
-    created_us: int
+    created_us: int = Field(sa_type=BigInteger)

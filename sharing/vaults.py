@@ -58,6 +58,6 @@ def _created(house: House, vault: bytes, head: HeadRef) -> Event:
         at=house.clock(),
         actor=Actor.of(System("vault", "first login")),
         vault=vault,
-        policy_hash=house.policies.sha256,
+        policy_hash=house.gate.policies.sha256,
         head=head,
     )

@@ -11,12 +11,16 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from sqlalchemy import Connection, select
+
+from audit.body import vault_scope
 from audit.events import HeadRef
 from keys.envelope import context
 from keys.keystore import KeyStore
 from vault.errors import Finding, TamperedError
-from vault.tables import GenerationRow, WrapRow
+from vault.tables import GenerationRow, VaultRow, WrapRow
 
+_VAULTS = VaultRow.__table__  # type: ignore[attr-defined]
 _FORMAT = 1
 _FIXED = struct.Struct(">B16sQQ32s32sI")
 _DRAWER = struct.Struct(">16s32s32s32s")
@@ -123,3 +127,12 @@ def encode_manifest(shelves: Mapping[bytes, bytes]) -> bytes:
 def decode_manifest(raw: bytes) -> dict[bytes, bytes]:
     """Read a manifest."""
     return {raw[at : at + 16]: raw[at + 16 : at + 48] for at in range(0, len(raw), 48)}
+
+
+def stored_heads(connection: Connection, keystore: KeyStore) -> dict[bytes, tuple[int, bytes]]:
+    """Return each vault's stored version and digest by its pseudonym in the log; no vault is opened."""
+    rows = connection.execute(select(_VAULTS.c.vault_id, _VAULTS.c.head))
+    refs = {bytes(vault): Head.decode(head).ref() for vault, head in rows}
+    return {
+        keystore.pseudonym(vault_scope(vault)): (ref.version, ref.digest) for vault, ref in refs.items()
+    }

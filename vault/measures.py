@@ -206,8 +206,8 @@ _BY_TYPE: dict[Category, str] = {
     Category.MEDICATION: "Medication MedicationRequest MedicationStatement MedicationAdministration "
     "MedicationDispense",
     Category.APPOINTMENT: "Appointment AppointmentResponse Schedule Slot",
-    Category.JOURNAL_NOTE: "Encounter EpisodeOfCare ClinicalImpression Communication Composition DiagnosticReport "
-    "ImagingStudy",
+    Category.JOURNAL_NOTE: "Encounter EpisodeOfCare ClinicalImpression Communication Composition "
+    "DiagnosticReport ImagingStudy",
     Category.LAB_RESULT: "Specimen",
     Category.IMMUNIZATION: "Immunization ImmunizationRecommendation ImmunizationEvaluation",
     Category.ALLERGY: "AllergyIntolerance AdverseEvent",
@@ -220,7 +220,7 @@ _LAB_REPORT = frozenset({"LAB", "laboratory", "26436-6", "11502-2"})
 
 
 def category_of_resource(resource: dict[str, Any]) -> Category:
-    """Return the drawer of a resource that is not an Observation; what has no drawer of its own is a document.
+    """Return the drawer of a resource that is no Observation; what has none of its own is a document.
 
     A DiagnosticReport is a lab result if its category or code says laboratory, else a note.
     """

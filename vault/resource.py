@@ -2,12 +2,13 @@
 
 **Observation.** A record without ``resource`` is written from its fields: code, our category beside FHIR's,
 effective time, the value **in the unit that came**, components, text, device. Where the canonical quantity
-differs, it stands in the value's extension ``urn:halsovalvet:canonical-quantity``, since FHIR has one value only
-and what was measured is the truth. Text is ``valueString`` where there is no number, else a note.
+differs, it stands in the value's extension ``urn:halsovalvet:canonical-quantity``, since FHIR has one value
+only and what was measured is the truth. Text is ``valueString`` where there is no number, else a note.
 
-**Anything else, and what the fields cannot say.** The stored resource, with ``id``, ``meta`` and the reference
-to the person rewritten; profiles, security labels and tags of its own stay. The id and meta that it came with
-stand in the extension ``urn:halsovalvet:source``, so that an export can be read in again as the same record.
+**Anything else, and what the fields cannot say.** The stored resource, with ``id``, ``meta`` and the
+reference to the person rewritten; profiles, security labels and tags of its own stay. The id and meta that it
+came with stand in the extension ``urn:halsovalvet:source``, so that an export can be read in again as the
+same record.
 
 **Who vouches** stands in ``meta``: ``source`` = ``urn:halsovalvet:<origin>``, and a tag of the system
 ``urn:halsovalvet:author`` = citizen, proxy, professional or client. The whole of it is a Provenance.
@@ -35,6 +36,9 @@ AUTHOR_TAG = "urn:halsovalvet:author"
 ORIGIN_CODE = "urn:halsovalvet:origin"
 IMPORT_ID = "urn:halsovalvet:import"
 PERSON = "urn:halsovalvet:person"
+
+#: The start of a record whose source says no time at all (a Patient): people should see "without a date".
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OWN_ID = re.compile(r"[0-9]{8}-[0-9a-f]{16}", re.ASCII)
 _SUBJECTS = ("subject", "patient", "beneficiary")
@@ -237,9 +241,11 @@ def _is_bare_subject(name: str, value: Any) -> bool:
 
 
 def _is_plain(resource: dict[str, Any]) -> bool:
-    """Tell whether :func:`_observation` wrote this: then the performer is our author, which meta names too."""
+    """Tell whether :func:`_observation` wrote this: then the performer is our author, as meta says."""
     given = resource.get("category")
-    codings = given[0].get("coding") if isinstance(given, list) and given and isinstance(given[0], dict) else None
+    codings = (
+        given[0].get("coding") if isinstance(given, list) and given and isinstance(given[0], dict) else None
+    )
     return isinstance(codings, list) and any(
         isinstance(coding, dict) and coding.get("system") == OWN_CATEGORY for coding in codings
     )
@@ -258,7 +264,7 @@ def _original(mark: dict[str, Any]) -> dict[str, Any]:
 
 
 def provenance_to_fhir(record: Record) -> dict[str, Any]:
-    """Return a FHIR Provenance of the record: who, for whom, by which way and device, when, by which import."""
+    """Return a FHIR Provenance of the record: who, for whom, which way, device, when and import."""
     source = record.provenance
     author: dict[str, Any] = {"type": _participant("author"), "who": _who(source.author)}
     if source.on_behalf_of:
@@ -288,19 +294,20 @@ def canonical_content(record: Record) -> bytes:
     """Return the bytes over which the intake computes the fingerprint: version 1.
 
     The version ``1``, then each field as ``<characters>:<field>``, UTF-8, in this order: kind; code's system;
-    code; start and end in µs since 1970 (end empty if none); status; quantity's value as written and unit (both
-    empty if none); text; resource as stored; device; then for each component system, code, value, unit, text.
+    code; start and end in µs since 1970 (end empty if none); status; quantity's value as written and unit
+    (both empty if none); text; resource as stored; device; then for each component system, code, value, unit,
+    text.
 
     Left out on purpose, so that the same fact is known again: who imported it, when, by which way (another
-    import of the same file is no new fact); the zone (a phone writes all times in the zone it is in at export);
-    category, canonical quantity and display text (they come of our tables, which grow).
+    import of the same file is no new fact); the zone (a phone writes all times in the zone it is in at
+    export); category, canonical quantity and display text (they come of our tables, which grow).
     """
     quantity = record.quantity
     value, unit = ("", "") if quantity is None else (str(quantity.value), quantity.unit)
     end = "" if record.end is None else str(microseconds(record.end))
     fields = [
-        record.kind, record.code.system, record.code.code, str(microseconds(record.start)), end, record.status,
-        value, unit, record.text, record.resource, record.provenance.device,
+        record.kind, record.code.system, record.code.code, str(microseconds(record.start)), end,
+        record.status, value, unit, record.text, record.resource, record.provenance.device,
     ]  # fmt: skip
     if not record.code.code:
         fields[2] = record.code.display  # a code in words only: the words are all there is

@@ -164,6 +164,12 @@ def segments(
     return rows
 
 
+def tags_of_import(connection: Connection, state: VaultState, of: Drawer, import_id: bytes) -> list[bytes]:
+    """Return the shelves where an import's segments stand; verify them by :func:`segments`."""
+    query = select(_SEGMENTS.c.tag).where(*_at(_SEGMENTS, state, of.id), _SEGMENTS.c.import_id == import_id)
+    return [bytes(tag) for tag in connection.execute(query.distinct()).scalars()]
+
+
 def seal_profile(keys: VaultKeys, profile: Profile) -> bytes:
     """Seal a profile under the vault's rules key."""
     fields: dict[str, Any] = {

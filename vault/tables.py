@@ -3,7 +3,7 @@
 Every table is led by ``vault_id``, so that it shards. Formats: docs/spec/vault-v1.md.
 """
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import BigInteger, LargeBinary
 from sqlmodel import Field, SQLModel
 
 
@@ -13,7 +13,7 @@ class VaultRow(SQLModel, table=True):
     __tablename__ = "vaults"
 
     vault_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
-    created_us: int
+    created_us: int = Field(sa_type=BigInteger)
     profile: bytes = Field(sa_type=LargeBinary)
     rules: bytes = Field(sa_type=LargeBinary)
     head: bytes = Field(sa_type=LargeBinary)
@@ -79,4 +79,4 @@ class SegmentRow(SQLModel, table=True):
     summary: bytes = Field(sa_type=LargeBinary)
     fingerprints: bytes = Field(sa_type=LargeBinary)
     digests: bytes = Field(sa_type=LargeBinary)
-    written_us: int
+    written_us: int = Field(sa_type=BigInteger)

@@ -45,7 +45,9 @@ def _table(dimension: str, factors: str) -> dict[str, _Scale]:
 _SCALES: dict[str, _Scale] = {
     **_table("mass", "kg=1 g=0.001 mg=0.000001 ug=0.000000001 [lb_av]=0.45359237 [oz_av]=0.028349523125"),
     **_table("mass", "[stone_av]=6.35029318"),
-    **_table("length", "m=1 km=1000 cm=0.01 mm=0.001 [in_i]=0.0254 [ft_i]=0.3048 [yd_i]=0.9144 [mi_i]=1609.344"),
+    **_table(
+        "length", "m=1 km=1000 cm=0.01 mm=0.001 [in_i]=0.0254 [ft_i]=0.3048 [yd_i]=0.9144 [mi_i]=1609.344"
+    ),
     **_table("pressure", "mm[Hg]=1 kPa=760|101.325"),
     **_table("rate", "/min=1 /s=60 Hz=60 /h=1|60"),
     **_table("per day", "/d=1"),
@@ -56,7 +58,9 @@ _SCALES: dict[str, _Scale] = {
     **_table("flow", "L/min=1 L/s=60 mL/min=0.001 mL/s=0.06 cL/s=0.6"),
     **_table("speed", "m/s=1 km/h=1|3.6 [mi_i]/h=0.44704"),
     **_table("substance concentration", "mmol/L=1 umol/L=0.001 mol/L=1000 nmol/L=0.000001"),
-    **_table("mass concentration", "g/L=1 g/dL=10 mg/dL=0.01 mg/L=0.001 ug/mL=0.001 ug/L=0.000001 ng/mL=0.000001"),
+    **_table(
+        "mass concentration", "g/L=1 g/dL=10 mg/dL=0.01 mg/L=0.001 ug/mL=0.001 ug/L=0.000001 ng/mL=0.000001"
+    ),
     **_table("mass index", "kg/m2=1"),
     **_table("substance fraction", "mmol/mol=1"),
     **_table("count", "{steps}=1 {count}=1"),
@@ -78,12 +82,12 @@ _SCALES: dict[str, _Scale] = {
 _SPELLINGS: dict[str, str] = {
     "lb": "[lb_av]", "lbs": "[lb_av]", "oz": "[oz_av]", "st": "[stone_av]", "in": "[in_i]", "ft": "[ft_i]",
     "yd": "[yd_i]", "mi": "[mi_i]", "mi/hr": "[mi_i]/h", "km/hr": "km/h",
-    "degC": "Cel", "C": "Cel", "°C": "Cel", "degrees C": "Cel", "degF": "[degF]", "F": "[degF]", "°F": "[degF]",
-    "mmHg": "mm[Hg]", "mm Hg": "mm[Hg]",
+    "degC": "Cel", "C": "Cel", "°C": "Cel", "degrees C": "Cel", "degF": "[degF]", "F": "[degF]",
+    "°F": "[degF]", "mmHg": "mm[Hg]", "mm Hg": "mm[Hg]",
     "count/min": "/min", "bpm": "/min", "beats/min": "/min", "beats/minute": "/min", "breaths/min": "/min",
     "breaths/minute": "/min", "{beats}/min": "/min", "count/s": "/s", "count": "{count}",
-    "hr": "h", "Cal": "kcal", "l": "L", "ml": "mL", "dl": "dL", "cl": "cL", "l/min": "L/min", "ml/min": "mL/min",
-    "fl_oz_us": "[foz_us]", "cup_us": "[cup_us]", "mcg": "ug", "µg": "ug", "μg": "ug",
+    "hr": "h", "Cal": "kcal", "l": "L", "ml": "mL", "dl": "dL", "cl": "cL", "l/min": "L/min",
+    "ml/min": "mL/min", "fl_oz_us": "[foz_us]", "cup_us": "[cup_us]", "mcg": "ug", "µg": "ug", "μg": "ug",
     "mmol/l": "mmol/L", "µmol/L": "umol/L", "μmol/L": "umol/L", "umol/l": "umol/L", "mg/dl": "mg/dL",
     "g/dl": "g/dL", "mg/l": "mg/L", "g/l": "g/L", "kg/m^2": "kg/m2", "kg/m²": "kg/m2",
     "ml/(kg*min)": "mL/kg/min", "mL/min·kg": "mL/kg/min", "{beats}": "{count}", "INR": "{INR}",
@@ -105,7 +109,7 @@ def is_ucum(unit: str) -> bool:
 
 
 def bounded(value: Decimal) -> Decimal | None:
-    """Return a number as it can be stored: rounded at 18 significant digits; ``None`` if beyond all measure."""
+    """Return a number as it can be stored: at most 18 digits, or ``None`` if beyond all measure."""
     if not value.is_finite() or abs(value.adjusted()) > MAX_EXPONENT:
         return None
     if value.is_zero() and value.is_signed():

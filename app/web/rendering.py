@@ -7,21 +7,15 @@ raises; only the kit's own macros may ask their parameters for what was not give
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import is_dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from babel.dates import format_date, format_time
-from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from jinja2 import (
     ChainableUndefined,
@@ -31,29 +25,16 @@ from jinja2 import (
     PackageLoader,
     UndefinedError,
 )
-from markupsafe import Markup
 
 from app.web import words
-from app.web.chart import NARROW, WIDE, ZONE, Chart, Words, svg
-from app.web.measures import MeasureForm
-from app.web.views import Chrome, Reading
+from app.web.formats import Formats, Lang
+from app.web.views import AccessShow, Chrome, Period, PersonaGroup
+from policies.vocabulary import Purpose
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 BUILT = HERE / "built"
 LOCALES = HERE / "locales"
-
-
-class Lang(StrEnum):
-    """The languages of the pages; the first is the source."""
-
-    SV = "sv"
-    EN = "en"
-
-    @property
-    def locale(self) -> str:
-        """Babel's name of how this language writes numbers and dates."""
-        return {Lang.SV: "sv_SE", Lang.EN: "en_GB"}[self]
 
 
 class StrictUndefined(ChainableUndefined):
@@ -115,13 +96,22 @@ class Renderer:
         )
         translations = catalogue(lang, locales)
         environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
+        environment.globals.update(_VOCABULARIES)
         environment.globals["asset"] = self.asset
         environment.globals["with_lang"] = with_lang
-        environment.globals["other_languages"] = [(other, _OWN_NAMES[other]) for other in Lang if other is not lang]
+        others = [(other, _OWN_NAMES[other]) for other in Lang if other is not lang]
+        environment.globals["other_languages"] = others
         environment.filters.update(Formats(lang, translations.gettext).filters())
         return environment
 
 
+_VOCABULARIES = {
+    "access_shows": tuple(AccessShow),
+    "all_purposes": tuple(Purpose),
+    "grantee_kinds": tuple(words.GRANTEE_GROUP),
+    "periods": tuple(Period),
+    "persona_groups": tuple(PersonaGroup),
+}
 _OWN_NAMES = {Lang.SV: "Svenska", Lang.EN: "English"}
 
 
@@ -142,119 +132,3 @@ def with_lang(here: str, lang: str) -> str:
     parts = urlsplit(here)
     query = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("lang", "done")]
     return f"{parts.path}?{urlencode([*query, ('lang', lang)])}"
-
-
-class Formats:
-    """The templates' filters in one language."""
-
-    def __init__(self, lang: Lang, gettext: Callable[[str], str]) -> None:
-        self._locale = lang.locale
-        self._ = gettext
-
-    def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the filters by the names that templates use."""
-        return {
-            "word": self.word,
-            "words": self.all_words,
-            "marked": self._,
-            "date": self.date,
-            "until": self.until,
-            "weekday": self.weekday,
-            "time": self.time,
-            "number": self.number,
-            "measure": self.measure,
-            "unit": self.unit,
-            "figure": self.figure,
-            "sentence": self.sentence,
-            "svg": self.charts,
-        }
-
-    def word(self, member: StrEnum) -> str:
-        """Return what a member of a closed vocabulary is called."""
-        return self._(words.word(member))
-
-    def all_words(self, members: Iterable[StrEnum]) -> str:
-        """Return members in order, as a sentence lists them: "blodtryck, puls och vikt"."""
-        called = [self.word(member) for member in members]
-        return format_list([text[:1].lower() + text[1:] for text in called], locale=self._locale)
-
-    def sentence(self, text: str) -> str:
-        """Return ``text`` with its first letter large."""
-        return text[:1].upper() + text[1:]
-
-    def date(self, at: date) -> str:
-        """Return a day: 14 mars 2026."""
-        return format_date(_local(at), "d MMMM y", locale=self._locale)
-
-    def until(self, end: datetime) -> str:
-        """Return the last day on which something holds that ends just before ``end``."""
-        return self.date(end - timedelta(microseconds=1))
-
-    def weekday(self, at: date) -> str:
-        """Return a day as a heading: Söndag 14 mars 2026."""
-        return self.sentence(format_date(_local(at), "EEEE d MMMM y", locale=self._locale))
-
-    def time(self, at: datetime) -> str:
-        """Return the time of day, in Swedish time: 07:30."""
-        return format_time(at, "HH:mm", tzinfo=ZONE, locale=self._locale)
-
-    def number(self, value: Decimal | float) -> str:
-        """Return a number, with the decimals that it was written with."""
-        if isinstance(value, Decimal):
-            digits = max(-int(value.as_tuple().exponent), 0)
-            return format_decimal(value, "#,##0." + "0" * digits if digits else "#,##0", locale=self._locale)
-        return format_decimal(value, locale=self._locale)
-
-    def measure(self, thing: Reading | Chart | MeasureForm | str) -> str:
-        """Return what a measure is called, by its LOINC code; else by the text that came with it."""
-        code = thing if isinstance(thing, str) else thing.code
-        if code in words.MEASURE:
-            return self._(words.MEASURE[code])
-        return (getattr(thing, "display", "") or code) if not isinstance(thing, str) else code
-
-    def unit(self, code: str, unit: str) -> str:
-        """Return a unit as people write it."""
-        text = words.UNIT_OF.get((code, unit), words.UNIT.get(unit, unit))
-        return self._(text) if text else ""
-
-    def figure(self, reading: Reading) -> str:
-        """Return a reading's number without its unit, or its text: 128/82."""
-        return "/".join(self.number(n) for n in reading.numbers) or reading.text
-
-    def charts(self, chart: Chart, ident: str) -> Markup:
-        """Draw a chart for both sizes."""
-        said = Words(ident, self._title(chart), self._description(chart), self._locale)
-        return svg(chart, said, WIDE) + svg(chart, said, NARROW)
-
-    def _title(self, chart: Chart) -> str:
-        text = self._("%(measure)s från %(start)s till %(end)s")
-        return text % {
-            "measure": self.measure(chart),
-            "start": self.date(chart.start),
-            "end": self.date(chart.end),
-        }
-
-    def _description(self, chart: Chart) -> str:
-        parts = []
-        for series in chart.series:
-            if not series.points:
-                continue
-            values = [point.value for point in series.points]
-            latest = max(series.points, key=lambda point: point.at)
-            text = self._("%(measure)s: %(count)s värden, lägst %(low)s, högst %(high)s, senast %(last)s den %(day)s.")
-            parts.append(
-                text
-                % {
-                    "measure": self.measure(series.code),
-                    "count": len(values),
-                    "low": self.number(min(values)),
-                    "high": self.number(max(values)),
-                    "last": self.number(latest.value),
-                    "day": self.date(latest.at),
-                }
-            )
-        return " ".join(parts) or self._("Inga värden den här tiden.")
-
-
-def _local(at: date) -> date:
-    return at.astimezone(ZONE).date() if isinstance(at, datetime) else at

@@ -107,7 +107,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Chrome:
-    """What stands around a page. ``here`` is a path with query that GET answers: the language links use it."""
+    """What stands around a page. ``here`` is a path with query that GET answers, for the language links."""
 
     here: str
     csrf: str
@@ -424,13 +424,12 @@ class SharingView:
 
 @dataclass(frozen=True, slots=True)
 class RuleFormView:
-    """A new allow or block. ``directory`` is what may be named, in order; ``may_block`` is False for guardians."""
+    """A new allow or block. ``directory`` is what may be named, in order."""
 
     effect: Effect
     directory: tuple[GranteeLabel, ...]
     form: FormState
     categories: tuple[Category, ...] = tuple(Category)
-    may_block: bool = True
 
 
 @dataclass(frozen=True, slots=True)

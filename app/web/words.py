@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup, RequestState
 from audit.events import Activity, EventKind
+from consent.judge import Reason
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from vault.record import AuthorKind, Origin
 
@@ -114,12 +115,24 @@ DONE: Mapping[StrEnum, str] = {
 
 #: What somebody wanted to do and was refused, after their name.
 REFUSED: Mapping[StrEnum, str] = {
-    EventKind.READ: N_("ville läsa men nekades"),
-    EventKind.ADD: N_("ville lägga till men nekades"),
-    EventKind.LOOKUP: N_("ville söka på personnummer men nekades"),
-    EventKind.IMPORT: N_("ville läsa in en fil men nekades"),
-    EventKind.EXPORT: N_("ville hämta ut uppgifter men nekades"),
+    EventKind.READ: N_("nekades att läsa"),
+    EventKind.ADD: N_("nekades att lägga till"),
+    EventKind.LOOKUP: N_("nekades att söka på personnummer"),
+    EventKind.IMPORT: N_("nekades att läsa in en fil"),
+    EventKind.EXPORT: N_("nekades att hämta ut uppgifter"),
 }
+
+#: The same where the log has no words of its own for it.
+REFUSED_ELSE = N_("nekades något")
+
+#: Why something was refused, by the closed words of the log.
+REASON: Mapping[str, str] = {
+    Reason.NOT_PERMITTED: N_("Det fanns inget samtycke som tillät det."),
+    Reason.FORBIDDEN: N_("En spärr eller en regel i lag hindrade det."),
+    Reason.POLICY_ERROR: N_("Ett fel gjorde att det inte gick att avgöra, och då nekas allt."),
+    Reason.NOTHING_ASKED: N_("Frågan gällde ingenting."),
+}
+REASON_ELSE = N_("Det var inte tillåtet.")
 
 AUTHOR: Mapping[StrEnum, str] = {
     AuthorKind.CITIZEN: N_("Eget värde"),

@@ -1,0 +1,140 @@
+"""``valv``: the operator's commands. None of them opens a vault."""
+
+import argparse
+import base64
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import uvicorn
+
+from app import wiring
+from app.main import application
+from app.migrate import upgrade
+from app.seed import seed_demo
+from app.settings import Settings, SettingsError
+from app.wiring import InstallationError
+from audit import verify
+from keys.keystore import WrongPassphraseError
+from vault.head import stored_heads
+
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a fault of the operator's ends with a sentence, not a trace."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    chosen = _parser().parse_args(arguments)
+    command: Command = chosen.command
+    try:
+        return command(Settings.read(), chosen)
+    except (SettingsError, InstallationError, WrongPassphraseError, FileNotFoundError) as error:
+        print(f"valv: {error}", file=sys.stderr)  # noqa: T201 a command's answer
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="valv", description="Hälsovalvet, for its operator.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(commands, "demo", _demo, "make and serve a made-up small country")
+    _add(commands, "serve", _serve, "serve the installation in VALV_DATA")
+    database = commands.add_parser("db", help="the databases").add_subparsers(required=True, metavar="WHAT")
+    _add(database, "create", _create, "make a new, empty installation in VALV_DATA")
+    _add(database, "upgrade", _upgrade, "bring the database to the newest revision")
+    audit = commands.add_parser("audit", help="the log").add_subparsers(required=True, metavar="WHAT")
+    verifying = _add(audit, "verify", _verify, "prove that no entry of the log is missing or changed")
+    verifying.add_argument("--key", help="the log's public key, base64; default: VALV_DATA/log.pub")
+    _add(commands, "doctor", _doctor, "say whether the installation is whole")
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command, told: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=told)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _demo(settings: Settings, _: argparse.Namespace) -> int:
+    match wiring.is_demo(settings):
+        case None:
+            wiring.create(settings, demo=True)
+        case False:
+            raise InstallationError(f"{settings.data}: holds a real installation; demo data never goes there")
+        case True:
+            pass
+    valv = wiring.open_installation(settings)
+    seed_demo(valv)
+    return _run(settings, valv)
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    return _run(settings, wiring.open_installation(settings))
+
+
+def _run(settings: Settings, valv: wiring.Valv) -> int:
+    print(f"Hälsovalvet: http://{settings.host}:{settings.port}", flush=True)  # noqa: T201
+    uvicorn.run(
+        application(valv),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,  # URLs are not logged
+        server_header=False,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+    )
+    return 0
+
+
+def _create(settings: Settings, _: argparse.Namespace) -> int:
+    wiring.create(settings, demo=False)
+    return 0
+
+
+def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
+    if not settings.database.is_file():
+        raise InstallationError(f"{settings.data}: no installation here")
+    upgrade(settings.database)
+    return 0
+
+
+def _verify(settings: Settings, chosen: argparse.Namespace) -> int:
+    return _report(verify.verify(settings.log, checkpoint_dir=settings.checkpoints, log_public=_key(settings, chosen)))
+
+
+def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Verify the log, and that no vault's stored head is behind it: that needs the KeyStore's pseudonyms."""
+    valv = wiring.open_installation(settings)
+    heads = valv.house.database.read_now(lambda connection: stored_heads(connection, valv.house.keystore))
+    valv.close()
+    public = _key(settings, argparse.Namespace(**{**vars(chosen), "key": None}))
+    return _report(
+        verify.verify(settings.log, checkpoint_dir=settings.checkpoints, log_public=public, heads=heads.get)
+    )
+
+
+def _report(report: verify.Report) -> int:
+    for finding in report.findings:
+        print(f"FEL / FAULT  {finding}")  # noqa: T201
+    told = "hel / whole" if report.is_sound else f"{len(report.findings) + report.more} fel / faults"
+    print(  # noqa: T201
+        f"{report.entries} poster / entries, {report.checkpoints} kontrollpunkter / checkpoints, "
+        f"{report.anchored} utanför databasen / anchored outside: {told}"
+    )
+    return 0 if report.is_sound else 1
+
+
+def _key(settings: Settings, chosen: argparse.Namespace) -> bytes:
+    """Return the log's public key: the one named, else the one that was written down at installation."""
+    try:
+        return base64.b64decode(chosen.key or settings.log_key.read_text().strip(), validate=True)
+    except FileNotFoundError:
+        raise InstallationError(f"{settings.log_key.name}: not found; name the log's key with --key") from None
+    except ValueError:
+        raise InstallationError("--key: not base64") from None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,122 @@
+"""Search parameters of ``/fhir``, parsed strictly: what is unknown, chained or malformed is refused by name."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from urllib.parse import urlencode
+
+from app.errors import BadRequestError
+from policies.vocabulary import Category
+from vault.measures import FHIR_CATEGORY, OBSERVATION_CATEGORY, OWN_CATEGORY
+
+_LOINC = ("", "http://loinc.org", "urn:oid:2.16.840.1.113883.6.1")
+_DATE = re.compile(r"(eq|ge|gt|le|lt)?(\d{4}-\d{2}-\d{2})(?:T[0-9:.]+(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
+MAX_COUNT = 5000
+DEFAULT_COUNT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A parsed search: whose, which categories and codes, which local days, and which page."""
+
+    patient: str | None
+    categories: tuple[Category, ...] = ()
+    codes: frozenset[str] = frozenset()
+    first: date | None = None
+    last: date | None = None
+    count: int = DEFAULT_COUNT
+    offset: int = 0
+
+
+def parse(parameters: Sequence[tuple[str, str]], *, allowed: frozenset[str]) -> Search:
+    """Read a query or form.
+
+    Raises:
+        BadRequestError: an unknown, chained, repeated or malformed parameter.
+    """
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        if name not in allowed:
+            raise BadRequestError(f"{name[:40]}: unknown search parameter")
+        given.setdefault(name, []).append(value)
+    patients = given.get("patient", []) + given.get("subject", [])
+    if len(patients) > 1:
+        raise BadRequestError("patient: more than once")
+    first, last = _days(given.get("date", []))
+    return Search(
+        patient=patients[0] if patients else None,
+        categories=_categories(given.get("category", [])),
+        codes=frozenset(code for text in given.get("code", []) for code in _codes(text)),
+        first=first,
+        last=last,
+        count=_number(given, "_count", DEFAULT_COUNT, MAX_COUNT),
+        offset=_number(given, "_offset", 0, 1 << 31),
+    )
+
+
+def page_link(base: str, parameters: Sequence[tuple[str, str]], offset: int) -> Mapping[str, str]:
+    """Return the ``next`` link of a page; the parameters hold no personal number."""
+    kept = [(name, value) for name, value in parameters if name != "_offset"]
+    return {"relation": "next", "url": f"{base}?{urlencode([*kept, ('_offset', str(offset))])}"}
+
+
+def _categories(values: list[str]) -> tuple[Category, ...]:
+    found: list[Category] = []
+    for token in (token for value in values for token in value.split(",")):
+        system, _, code = token.rpartition("|")
+        if code in set(Category) and system in {"", OWN_CATEGORY}:
+            found.append(Category(code))
+        elif (members := _members(code)) and system in {"", OBSERVATION_CATEGORY}:
+            found += members
+        else:
+            raise BadRequestError("category: unknown")
+    return tuple(dict.fromkeys(found))
+
+
+def _members(code: str) -> list[Category]:
+    """Return our categories within one of FHIR's (vital-signs, laboratory, activity, survey, exam)."""
+    return [category for category, fhir in FHIR_CATEGORY.items() if fhir == code]
+
+
+def _codes(text: str) -> list[str]:
+    codes = []
+    for token in text.split(","):
+        system, _, code = token.rpartition("|")
+        if system not in _LOINC and not system.startswith("http"):
+            raise BadRequestError("code: not <system>|<code>")
+        if not code:
+            raise BadRequestError("code: empty")
+        codes.append(code)
+    return codes
+
+
+def _days(values: list[str]) -> tuple[date | None, date | None]:
+    first: date | None = None
+    last: date | None = None
+    for value in values:
+        found = _DATE.fullmatch(value)
+        if found is None:
+            raise BadRequestError("date: expected [eq|ge|gt|le|lt]YYYY-MM-DD")
+        prefix, day = found[1] or "eq", _day(found[2])
+        lower = {"ge": day, "gt": day + timedelta(days=1), "eq": day}.get(prefix)
+        upper = {"le": day, "lt": day - timedelta(days=1), "eq": day}.get(prefix)
+        first = max(filter(None, (first, lower)), default=None)
+        last = min(filter(None, (last, upper)), default=None)
+    return first, last
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadRequestError("date: no such day") from None
+
+
+def _number(given: dict[str, list[str]], name: str, default: int, limit: int) -> int:
+    text = given.get(name, [str(default)])[-1]
+    if not text.isdecimal() or int(text) > limit:
+        raise BadRequestError(f"{name}: a number up to {limit}")
+    return int(text)
+
+

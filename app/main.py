@@ -1,0 +1,92 @@
+"""The application: every route on one page, who may come to each, and what is the same for all.
+
+    /            pages for people (app/web): session cookie, CSRF token on every form
+    /fhir        FHIR R4 for machines (app/fhir): Bearer
+    /api         what FHIR does not name (app/api.py): Bearer
+    /demo        personas and their tokens, on a demo installation only
+    /schema      the API's description, shown by our own files
+    /static      styles, scripts, fonts, built at set-up
+    /health      whether the process serves
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.config.allowed_hosts import AllowedHostsConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+
+from app import errors, security
+from app.api import API, DEMO
+from app.fhir.routes import ROUTES as FHIR
+from app.jobs import Jobs
+from app.security import Access
+from app.web.rendering import BUILT, Renderer
+from app.web.routes import PAGES
+from app.web.shell import error_page
+from app.wiring import Valv
+
+_SCHEMA_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Hälsovalvet API</title><link rel="stylesheet" href="/static/swagger-ui.css">
+<script src="/static/swagger-ui.js" defer></script><script src="/static/schema.js" defer></script></head>
+<body><div id="swagger-ui"></div></body></html>
+"""
+
+
+@get("/health", opt={"access": Access.PUBLIC}, media_type=MediaType.TEXT, sync_to_thread=False)
+def health() -> str:
+    """Whether the process serves."""
+    return "ok"
+
+
+@get("/schema", opt={"access": Access.PUBLIC}, include_in_schema=False, sync_to_thread=False)
+def schema_page() -> Response[str]:
+    """The API's description as a page, from our own files."""
+    return Response(_SCHEMA_PAGE, media_type=MediaType.HTML)
+
+
+@get("/schema/openapi.json", opt={"access": Access.PUBLIC}, include_in_schema=False, sync_to_thread=False)
+def schema_json(request: Request[object, object, State]) -> dict[str, object]:
+    """The API's description (OpenAPI 3.1)."""
+    return request.app.openapi_schema.to_schema()
+
+
+def application(valv: Valv) -> Litestar:
+    """Return the application that serves one installation."""
+    jobs = Jobs(valv.intake.run_waiting)
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        jobs.start()
+        try:
+            yield
+        finally:
+            jobs.stop()
+            valv.close()
+
+    return Litestar(
+        route_handlers=[*PAGES, API, FHIR, DEMO, health, schema_page, schema_json, _static(BUILT / "static")],
+        guards=[security.guard],
+        before_send=[security.add_headers],
+        exception_handlers={Exception: errors.handle, HTTPException: errors.handle},
+        allowed_hosts=AllowedHostsConfig(allowed_hosts=list(valv.settings.allowed_hosts)),
+        state=State({"valv": valv, "renderer": Renderer(), "error_page": error_page, "jobs": jobs}),
+        lifespan=[running],
+        openapi_config=OpenAPIConfig(
+            title="Hälsovalvet", version="0.1.0", path="/schema/generated", render_plugins=[JsonRenderPlugin()]
+        ),
+        debug=False,
+    )
+
+
+def _static(folder: Path):  # noqa: ANN202 litestar's Router
+    folder.mkdir(parents=True, exist_ok=True)
+    return create_static_files_router(
+        path="/static", directories=[folder], opt={"access": Access.PUBLIC}, include_in_schema=False
+    )

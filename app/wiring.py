@@ -1,0 +1,200 @@
+"""Builds every dependency once, for web, jobs and commands alike."""
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, select
+
+from app.demo import population as demo_population
+from app.demo import seed_directory
+from app.migrate import upgrade
+from app.settings import Settings, SettingsError
+from app.tables import InstallationRow
+from audit.events import Activity, Actor, Event, EventKind
+from audit.log import AuditLog
+from consent.gate import Gate
+from consent.index import Indexes
+from identity import directory
+from identity.population import Population
+from identity.principal import System
+from identity.tokens import Issuer
+from importers.intake import Intake
+from keys.envelope import microseconds
+from keys.keystore import KeyStore
+from policies.engine import INSTALLED, Policies
+from sharing import vaults
+from sharing.house import House
+from vault import state
+from vault.database import Database
+
+_INSTALLATION = InstallationRow.__table__  # type: ignore[attr-defined]
+Clock = Callable[[], datetime]
+
+
+class InstallationError(Exception):
+    """The data folder cannot be used as asked; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valv:
+    """One installation, open. ``population`` is the register that logins ask."""
+
+    settings: Settings
+    demo: bool
+    house: House
+    intake: Intake
+    issuer: Issuer
+    population: Population
+    origin: str
+
+    def close(self) -> None:
+        """Write what waits and give the files back."""
+        self.house.log.close()
+        self.house.database.close()
+
+
+def wall_clock() -> datetime:
+    """Return the time now, UTC."""
+    return datetime.now(UTC)
+
+
+def create(settings: Settings, *, demo: bool, clock: Clock = wall_clock) -> None:
+    """Make the databases and keys of a new installation in an empty data folder.
+
+    Raises:
+        InstallationError: there is one already.
+        SettingsError: no passphrase is set (a demo makes its own).
+    """
+    if settings.database.exists() or settings.keystore.exists():
+        raise InstallationError(f"{settings.data}: there is an installation already")
+    for folder in (settings.data, settings.uploads, settings.checkpoints):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if demo:
+        _make_passphrase(_demo_passphrase(settings))
+    keystore = KeyStore.create(settings.keystore, _passphrase(settings, demo=demo), clock=clock)
+    settings.log_key.write_text(base64.b64encode(keystore.log_signer().public()).decode() + "\n")
+    upgrade(settings.database)
+    origin = f"halsovalvet/{secrets.token_hex(8)}"
+    database = Database(settings.database)
+    log = _open_log(settings, keystore, origin, clock)
+    try:
+        decoy = database.write_now(lambda connection: _seed(connection, keystore, origin, clock(), demo=demo))
+        log.append_now(_installed(decoy, database, keystore, clock()))
+    finally:
+        log.close()
+        database.close()
+
+
+def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
+    """Open an installation.
+
+    Raises:
+        InstallationError: there is none.
+        SettingsError: a demo would listen to others, or outside demo no identity provider is configured.
+    """
+    if not settings.database.is_file():
+        raise InstallationError(f"{settings.data}: no installation here; run 'valv demo' or 'valv db create'")
+    upgrade(settings.database)
+    database = Database(settings.database)
+    told = database.read_now(_installation)
+    _check_mode(settings, demo=told.demo)
+    keystore = KeyStore.load(settings.keystore, _passphrase(settings, demo=told.demo), clock=clock)
+    log = _open_log(settings, keystore, told.origin, clock)
+    policies = Policies.load(INSTALLED, {"basis": settings.lawful_basis})
+    house = House(
+        database=database,
+        keystore=keystore,
+        log=log,
+        gate=Gate(policies, log, Indexes()),
+        directory=lambda: database.read_now(lambda connection: directory.current(connection, keystore)),
+        decoy=told.decoy,
+        clock=clock,
+    )
+    return Valv(
+        settings=settings,
+        demo=told.demo,
+        house=house,
+        intake=Intake(
+            database, keystore, log, uploads=settings.uploads, wanted=house.wanted, clock=clock
+        ),
+        issuer=Issuer.of(keystore, name=told.origin),
+        population=demo_population() if told.demo else Population(()),
+        origin=told.origin,
+    )
+
+
+def is_demo(settings: Settings) -> bool | None:
+    """Tell whether the data folder holds a demo; None where it holds nothing."""
+    if not settings.database.is_file():
+        return None
+    database = Database(settings.database)
+    try:
+        return database.read_now(_installation).demo
+    finally:
+        database.close()
+
+
+def _seed(connection: Connection, keystore: KeyStore, origin: str, at: datetime, *, demo: bool) -> bytes:
+    decoy = vaults.make_decoy(connection, keystore, at=at)
+    if demo:
+        seed_directory(connection, keystore, at=at)
+    row = InstallationRow(demo=demo, decoy=decoy, origin=origin, created_us=microseconds(at))
+    connection.execute(_INSTALLATION.insert().values(row.model_dump()))
+    return decoy
+
+
+def _installed(decoy: bytes, database: Database, keystore: KeyStore, at: datetime) -> Event:
+    loaded = database.read_now(lambda connection: state.load(connection, keystore, decoy, logged=None))
+    return Event(
+        kind=EventKind.CREATE_VAULT,
+        activity=Activity.WRITE,
+        at=at,
+        actor=Actor.of(System("installation", "first start")),
+        vault=decoy,
+        head=loaded.head.ref(),
+    )
+
+
+def _installation(connection: Connection) -> InstallationRow:
+    if not inspect(connection).has_table("installation"):
+        raise InstallationError("the database is not an installation's")
+    row = connection.execute(select(_INSTALLATION)).mappings().one_or_none()
+    if row is None:
+        raise InstallationError("the database was never finished; remove the data folder and begin anew")
+    return InstallationRow(**row)
+
+
+def _check_mode(settings: Settings, *, demo: bool) -> None:
+    if demo and not settings.is_loopback:
+        raise SettingsError("VALV_HOST: a demo installation listens on this machine only")
+    if not demo and not settings.oidc_issuer:
+        raise SettingsError("VALV_OIDC_ISSUER: an identity provider is needed outside demo mode")
+
+
+def _open_log(settings: Settings, keystore: KeyStore, origin: str, clock: Clock) -> AuditLog:
+    return AuditLog.open(
+        settings.log, keystore, origin=origin, checkpoint_dir=settings.checkpoints, clock=clock
+    )
+
+
+def _passphrase(settings: Settings, *, demo: bool) -> str:
+    file = settings.passphrase_file or (_demo_passphrase(settings) if demo else None)
+    passphrase = settings.passphrase or (file.read_text().strip() if file and file.is_file() else "")
+    if not passphrase:
+        raise SettingsError("VALV_PASSPHRASE or VALV_PASSPHRASE_FILE: needed to open the KeyStore")
+    return passphrase
+
+
+def _demo_passphrase(settings: Settings) -> Path:
+    return settings.data / "demo-passphrase"
+
+
+def _make_passphrase(file: Path) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(secrets.token_urlsafe(32))

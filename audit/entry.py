@@ -1,0 +1,84 @@
+"""An entry as its reader sees it, and the proof that it stands in the log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from audit import body
+from audit.body import SALT_SIZE, month_of
+from audit.checkpoint import proof_text
+from audit.encoding import EncodingError, decode
+from audit.events import Event
+from audit.leaf import commit, digest_of_sealed
+from audit.store import Stored
+from keys.envelope import moment
+from keys.keystore import KeyStore
+from keys.primitives import KeysError
+
+
+class EntryState(StrEnum):
+    """Whether an entry's body can be read."""
+
+    OPEN = "open"
+    DESTROYED = "destroyed"  # by erasure or retention: its key, or the sealed body, is gone
+    DAMAGED = "damaged"  # it is not what was logged; ``valv audit verify`` tells more
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry; ``event`` is None unless ``state`` is open. ``at`` is the log's time, never going back."""
+
+    seq: int
+    id: bytes
+    n: int
+    at: datetime
+    state: EntryState
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """The proof that an entry stands in the log: against a signed checkpoint, verifiable by anyone."""
+
+    index: int
+    size: int
+    leaf: bytes
+    proof: tuple[bytes, ...]
+    checkpoint: str
+
+    def text(self) -> str:
+        """Return it as C2SP tlog-proof; the leaf's data rides as ``extra``."""
+        return proof_text(self.index, self.proof, self.checkpoint, extra=self.leaf)
+
+
+def open_rows(rows: Sequence[Stored], scope: str, keystore: KeyStore) -> list[Entry]:
+    """Open rows as the reader ``scope``, by keys asked of the KeyStore now."""
+    keys: dict[str, bytes | None] = {}
+    entries = []
+    for row in rows:
+        at = moment(row.leaf.at_us)
+        month = month_of(at)
+        if month not in keys:
+            keys[month] = body.find_key(keystore, scope, month)
+        state, event = _open(row, scope, keys[month])
+        entries.append(Entry(row.seq, row.leaf.entry_id, row.leaf.n, at, state, event))
+    return entries
+
+
+def _open(row: Stored, scope: str, key: bytes | None) -> tuple[EntryState, Event | None]:
+    """Check from outside in: the row by its hash, the sealed body by the row, the event by both."""
+    if not row.is_intact:
+        return EntryState.DAMAGED, None
+    if row.sealed is None or key is None:
+        return EntryState.DESTROYED, None
+    if digest_of_sealed(row.sealed) != row.leaf.sealed_digest:
+        return EntryState.DAMAGED, None
+    try:
+        plain = body.open_sealed(row.sealed, entry_id=row.leaf.entry_id, scope=scope, key=key)
+        salt, raw = plain[:SALT_SIZE], plain[SALT_SIZE:]
+        if commit(salt, raw) != row.leaf.commitment:
+            return EntryState.DAMAGED, None
+        return EntryState.OPEN, decode(raw)
+    except (KeysError, EncodingError):
+        return EntryState.DAMAGED, None

@@ -1,0 +1,70 @@
+"""Who has looked: a citizen's own log, and a supervisor's view of their organisation's staff. Asking is logged."""
+
+from dataclasses import dataclass
+
+from audit.entry import Entry
+from audit.events import Activity, EventKind
+from consent.gate import Ask
+from consent.questions import Organisation
+from consent.rules import RuleSet
+from identity.principal import Principal, Staff
+from policies.vocabulary import Deed
+from sharing.house import House, purpose_of
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries, newest first; ``before`` is the sequence number to ask on from, or None at the end."""
+
+    entries: tuple[Entry, ...]
+    before: int | None
+
+
+async def mine(
+    house: House, principal: Principal, alias: bytes, *, before: int | None = None, limit: int = 200
+) -> Page:
+    """Return the entries about a vault to its owner or their proxy.
+
+    Raises:
+        consent.gate.Refused: the principal may not read this vault's log.
+    """
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ)
+    return _page(house.log.entries_of_vault(vault_state.vault, before_seq=before, limit=limit), limit)
+
+
+async def of_organisation(
+    house: House, staff: Staff, *, before: int | None = None, limit: int = 200
+) -> Page:
+    """Return what the supervisor's own organisation's staff and systems did.
+
+    Raises:
+        consent.gate.Refused: the commission is not one of log review.
+    """
+    node = own_organisation(staff)
+    asked = Ask(
+        staff,
+        Organisation(node),
+        Deed.REVIEW_LOG,
+        EventKind.REVIEW,
+        Activity.READ,
+        house.clock(),
+        purpose=purpose_of(staff),
+        subject_id=node,
+    )
+    await house.gate.authorize(asked, rules=RuleSet(0))
+    identifier = node.partition(":")[2]
+    return _page(house.log.entries_of_organisation(identifier, before_seq=before, limit=limit), limit)
+
+
+def own_organisation(staff: Staff) -> str:
+    """Return the node that a supervisor answers for: the region or municipality where their provider is the
+    same legal person as it (same organisation number), else the provider alone.
+    """  # noqa: D205
+    provider = staff.commission.unit.provider
+    same = provider.id.partition("-")[0] == provider.authority.id.partition("-")[0]
+    return f"{provider.authority.kind}:{provider.authority.id}" if same else f"provider:{provider.id}"
+
+
+def _page(entries: list[Entry], limit: int) -> Page:
+    return Page(tuple(entries), entries[-1].seq if len(entries) == limit else None)

@@ -1,0 +1,180 @@
+"""What its owner may ask of an import: how it goes, what was rejected, and to undo it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audit.events import Activity, EventKind, HeadRef
+from identity.principal import Principal
+from policies.vocabulary import Category, Deed
+from sharing.house import House
+from vault import naming, segment, state
+from vault.change import Change, StaleGenerationError
+from vault.naming import INTAKE_DRAWER, DrawerName
+from vault.opening import Opening
+from vault.record import Record
+from vault.segment import Place
+from vault.state import Drawer, VaultState
+from vault.tables import SegmentRow
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """One row that was not taken: where in the file, and why."""
+
+    where: str
+    reason: str
+
+
+#: Fingerprints that other imports claim of one shelf (drawer id, tag): undo keeps these.
+Claims = dict[tuple[bytes, bytes], frozenset[int]]
+
+
+async def manage(house: House, principal: Principal, alias: bytes) -> VaultState:
+    """Return the vault to one who may manage its imports; the log has it.
+
+    Raises:
+        consent.gate.Refused: the principal may not.
+    """
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="imports")
+    return vault_state
+
+
+async def rejections(
+    house: House, principal: Principal, alias: bytes, import_id: bytes
+) -> tuple[RejectedRow, ...]:
+    """Open the rejected rows of an import; only the owner's side has that drawer's key."""
+
+    def work(connection: Connection) -> tuple[VaultState, Drawer | None, list[SegmentRow]]:
+        vault_state = house.load(connection, alias)
+        drawer = state.drawer(connection, vault_state, INTAKE_DRAWER)
+        tag = naming.month_tag(vault_state.keys, INTAKE_DRAWER, import_id.hex())
+        rows = state.segments(connection, vault_state, drawer, tags=[tag]) if drawer else []
+        return vault_state, drawer, rows
+
+    vault_state, drawer, rows = await house.database.read(work)
+    if drawer is None or not rows:
+        return ()
+    authorization = await house.ask(
+        principal,
+        vault_state,
+        Deed.MANAGE,
+        EventKind.READ,
+        Activity.READ,
+        subject=import_id.hex(),
+        drawers={INTAKE_DRAWER: drawer},
+    )
+    opening = Opening(authorization, house.keystore, vault_state, at=house.clock())
+    found = [record for _, columns in opening.columns(drawer, rows) for record in columns.records()]
+    found.sort(key=lambda record: record.fingerprint)
+    house.log.follow(house.outcome(authorization, {"rejected": len(found)}))
+    return tuple(RejectedRow(record.resource, record.text) for record in found)
+
+
+async def undo(house: House, principal: Principal, alias: bytes, import_id: bytes, *, claims: Claims) -> int:
+    """Remove what an import brought and no other import did; return how many records went.
+
+    ``claims`` are what the others also brought. Those records stay, in a segment of their own.
+    """
+    for _ in range(3):
+        try:
+            return await _undo_once(house, principal, alias, import_id, claims)
+        except StaleGenerationError:
+            continue
+    raise StaleGenerationError("the vault is busy")
+
+
+async def _undo_once(
+    house: House, principal: Principal, alias: bytes, import_id: bytes, claims: Claims
+) -> int:
+    vault_state, drawers, rows = await house.database.read(
+        lambda connection: _take(house, connection, alias, import_id)
+    )
+    authorization = await house.ask(
+        principal,
+        vault_state,
+        Deed.MANAGE,
+        EventKind.UNDO_IMPORT,
+        Activity.DELETE,
+        subject=import_id.hex(),
+        drawers=drawers,
+    )
+    opening = Opening(authorization, house.keystore, vault_state, at=house.clock())
+    kept = {name: list(_kept(opening, drawers[name], rows[name], claims)) for name in drawers}
+    at = house.clock()
+    removed, head = await house.database.write(
+        lambda connection: _apply(house, connection, vault_state.vault, rows, kept, at)
+    )
+    if head is not None:
+        await house.changed(authorization, head, {"removed": removed})
+    return removed
+
+
+def _take(
+    house: House, connection: Connection, alias: bytes, import_id: bytes
+) -> tuple[VaultState, dict[DrawerName, Drawer], dict[DrawerName, list[SegmentRow]]]:
+    vault_state = house.load(connection, alias)
+    drawers: dict[DrawerName, Drawer] = {}
+    rows: dict[DrawerName, list[SegmentRow]] = {}
+    for name in (*Category, INTAKE_DRAWER):
+        drawer = state.drawer(connection, vault_state, name)
+        if drawer is None:
+            continue
+        tags = state.tags_of_import(connection, vault_state, drawer, import_id)
+        found = state.segments(connection, vault_state, drawer, tags=tags)
+        mine = [row for row in found if row.import_id == import_id]
+        if mine:
+            drawers[name], rows[name] = drawer, mine
+    return vault_state, drawers, rows
+
+
+def _kept(
+    opening: Opening, drawer: Drawer, rows: Iterable[SegmentRow], claims: Claims
+) -> Iterable[tuple[SegmentRow, list[Record]]]:
+    """Open only the segments of which another import claims a part."""
+    for row in rows:
+        claimed = claims.get((row.drawer, row.tag), frozenset())
+        marks = np.frombuffer(row.fingerprints, dtype=">u8").tolist()
+        wanted = [number for number, mark in enumerate(marks) if mark in claimed]
+        if wanted:
+            for _, columns in opening.columns(drawer, [row]):
+                yield row, list(columns.records(wanted))
+
+
+def _apply(
+    house: House,
+    connection: Connection,
+    vault: bytes,
+    rows: dict[DrawerName, list[SegmentRow]],
+    kept: dict[DrawerName, list[tuple[SegmentRow, list[Record]]]],
+    at: datetime,
+) -> tuple[int, HeadRef | None]:
+    if not rows:
+        return 0, None
+    change = house.change(connection, vault, at)
+    removed = 0
+    for name, gone in rows.items():
+        change.remove(name, gone)
+        removed += sum(len(row.fingerprints) // 8 for row in gone if name != INTAKE_DRAWER)
+        removed -= _keep(house, change, name, kept[name])
+    return removed, change.finish()
+
+
+def _keep(
+    house: House, change: Change, name: DrawerName, kept: list[tuple[SegmentRow, list[Record]]]
+) -> int:
+    """Seal what stays anew, no longer under the import that is undone."""
+    if not kept:
+        return 0
+    generation, public = change.generation_for(name, house.wanted(change.state, name, change.at))
+    count = 0
+    for row, records in kept:
+        place = Place(row.vault_id, row.drawer, row.tag, generation, public)
+        free = [replace(one, provenance=replace(one.provenance, import_id="")) for one in records]
+        change.add(name, [segment.seal(free, place, import_id=b"", written=change.at)])
+        count += len(records)
+    return count

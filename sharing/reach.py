@@ -1,0 +1,101 @@
+"""What somebody may do with one vault, so that a page can offer it: categories to read, to add, and to manage.
+
+A forecast is what the gate would say now. It is pure, releases nothing and is no permission: whatever is then
+done is asked of the gate, which decides again and writes it down. Whose vault it is is told only to those whom
+the gate has let in.
+"""
+
+from dataclasses import dataclass
+
+from audit.events import Activity, EventKind
+from consent.judge import Denied, Granted, Matter, Need, judge
+from identity.principal import Principal
+from policies.vocabulary import Category, Deed
+from sharing import reading
+from sharing.house import House, purpose_of
+from sharing.reading import Latest, Query
+from vault.state import VaultState
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """One citizen as a commission meets them: name, what it may read and add, and the newest values."""
+
+    name: str
+    readable: tuple[Category, ...]
+    addable: tuple[Category, ...]
+    latest: tuple[Latest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """To whose vault somebody may add, and what."""
+
+    name: str
+    categories: tuple[Category, ...]
+
+
+async def meet(house: House, principal: Principal, alias: bytes) -> Met:
+    """Return what there is for this principal at a citizen's.
+
+    1. reading is asked for and logged wherever something can be read, or nothing can be done at all;
+    2. who may add but not read is let in by that, and it is logged as a look-up, for nothing was read.
+
+    Raises:
+        consent.gate.Refused: nothing may be read or added; the same where there is no vault.
+    """
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    readable = _forecast(house, principal, vault_state, Deed.READ)
+    addable = _forecast(house, principal, vault_state, Deed.ADD)
+    if readable or not addable:
+        latest = await reading.latest(house, principal, alias, Query())
+        return Met(vault_state.profile.name, readable, addable, latest)
+    adding = await may_add(house, principal, alias)
+    return Met(adding.name, (), adding.categories, ())
+
+
+async def may_add(house: House, principal: Principal, alias: bytes) -> Adding:
+    """Return what may be added, before anything is. Permitted it is logged as a look-up, refused as an attempt.
+
+    Raises:
+        consent.gate.Refused: nothing may be added; the same where there is no vault.
+    """
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    some = bool(_forecast(house, principal, vault_state, Deed.ADD))
+    authorization = await house.ask(
+        principal,
+        vault_state,
+        Deed.ADD,
+        EventKind.LOOKUP if some else EventKind.ADD,
+        Activity.READ,
+        categories=tuple(Category),
+        need=Need.SOME,
+    )
+    return Adding(vault_state.profile.name, authorization.categories)
+
+
+async def manages(house: House, principal: Principal, alias: bytes) -> bool:
+    """Tell whether rules, imports and answers to requests are this principal's matter (a child's are not)."""
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    match _judge(house, principal, vault_state, Deed.MANAGE):
+        case Granted():
+            return True
+        case Denied():
+            return False
+
+
+def _forecast(
+    house: House, principal: Principal, vault_state: VaultState, deed: Deed
+) -> tuple[Category, ...]:
+    match _judge(house, principal, vault_state, deed):
+        case Granted(scopes=scopes):
+            return tuple(scopes)
+        case Denied():
+            return ()
+
+
+def _judge(house: House, principal: Principal, vault_state: VaultState, deed: Deed) -> Granted | Denied:
+    about, purpose = house.subject(vault_state), purpose_of(principal)
+    matter = Matter(principal, about, deed, house.clock(), purpose, tuple(Category))
+    gate = house.gate
+    return judge(matter, Need.SOME, rules=vault_state.rules, policies=gate.policies, indexes=gate.indexes)

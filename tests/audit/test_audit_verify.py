@@ -1,0 +1,439 @@
+"""Whoever writes the log's file is found, and what they did is named. Attackers fix what they can fix."""
+
+import hashlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from audit import body
+from audit.checkpoint import Checkpoint
+from audit.events import EventKind
+from audit.leaf import Leaf
+from audit.merkle import Frontier
+from audit.verify import Fault, Report, verify
+from keys.primitives import Signer
+from tests.audit.audit_world import ANNA, BO, CITIZEN, NURSE, ORIGIN, START, House, event, head
+
+FAR = START + timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, session_keystore: object) -> House:
+    """A log of 300 entries of two vaults, with checkpoints outside at 0, 100, 200, 300 and an old copy."""
+    from tests.audit.audit_world import Clock  # noqa: PLC0415 a module's fixture makes its own house
+
+    house = House(tmp_path_factory.mktemp("log"), session_keystore, Clock())  # type: ignore[arg-type]
+    log = house.open()
+    for i in range(300):
+        house.clock.move(timedelta(seconds=1))
+        vault, actor = (ANNA, NURSE) if i % 3 else (BO, CITIZEN)
+        stated = head(i // 30 + 1) if i % 30 == 1 else None
+        log.append_now(event(house.clock(), vault=vault, actor=actor, subject=str(i), head=stated))
+        if i % 100 == 99:
+            log.checkpoint()
+        if i == 249:
+            log.append_now(event(house.clock(), vault=None, kind=EventKind.LOGIN))
+            with (
+                closing(sqlite3.connect(house.path)) as now,
+                closing(sqlite3.connect(house.folder / "old.db")) as old,
+            ):
+                now.backup(old)
+    log.close()
+    return house
+
+
+@pytest.fixture
+def copy(made: House, tmp_path: Path) -> House:
+    """A copy to do harm to."""
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    return House(tmp_path, made.keystore, made.clock)
+
+
+@pytest.fixture
+def database(copy: House) -> Iterator[sqlite3.Connection]:
+    """The copy's file, as a database writer holds it."""
+    with closing(sqlite3.connect(copy.path, isolation_level=None)) as connection:
+        yield connection
+
+
+def look(house: House, **more: object) -> Report:
+    """Verify with the true key."""
+    return verify(
+        house.path,
+        checkpoint_dir=house.outside,
+        log_public=house.public,
+        origin=ORIGIN,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def faults(report: Report) -> set[Fault]:
+    """Return what was found."""
+    return {finding.fault for finding in report.findings}
+
+
+def places(report: Report, fault: Fault) -> set[str]:
+    """Return where a fault was found."""
+    return {finding.where for finding in report.findings if finding.fault is fault}
+
+
+def rebuild(database: sqlite3.Connection, signer: Signer | None = None) -> None:
+    """Do what an attacker with the program at hand does: hash everything anew, and sign if there is a key."""
+    database.row_factory = sqlite3.Row
+    hashes = []
+    names = [name for name in Leaf.__dataclass_fields__]  # noqa: C416
+    for row in database.execute("SELECT * FROM log_entries ORDER BY seq").fetchall():
+        hashes.append(Leaf(**{name: row[name] for name in names}).hash())
+        database.execute("UPDATE log_entries SET leaf_hash = ? WHERE seq = ?", (hashes[-1], row["seq"]))
+    frontier, nodes = Frontier().append(hashes)
+    database.execute("DELETE FROM log_nodes")
+    database.executemany(
+        "INSERT INTO log_nodes VALUES (?, ?, ?)", [node for node in nodes if node[0] % 8 == 0]
+    )
+    note = database.execute("SELECT note FROM log_tip").fetchone()[0]
+    if signer is not None:
+        note = Checkpoint(ORIGIN, frontier.size, frontier.root()).signed(signer)
+    database.execute(
+        "UPDATE log_tip SET size = ?, peaks = ?, note = ?", (frontier.size, frontier.encode(), note)
+    )
+
+
+def renumber(database: sqlite3.Connection) -> None:
+    """Close every gap, in the sequence and in each vault."""
+    database.execute("DROP INDEX log_entries_vault")
+    rows = database.execute("SELECT seq, vault FROM log_entries ORDER BY seq").fetchall()
+    counts: dict[bytes, int] = {}
+    for new, (old, vault) in enumerate(rows):
+        counts[vault] = counts.get(vault, 0) + 1
+        database.execute("UPDATE log_entries SET seq = ?, n = ? WHERE seq = ?", (new, counts[vault], old))
+    database.execute("CREATE UNIQUE INDEX log_entries_vault ON log_entries (vault, n)")
+
+
+def test_untouched_log_is_sound(made: House) -> None:
+    """A verifier that cries wolf is switched off."""
+    report = look(made)
+    assert report.is_sound, [str(finding) for finding in report.findings]
+    assert (report.entries, report.anchored, report.opened, report.gone) == (301, 301, 0, 0)
+
+
+def test_log_still_growing_is_sound(house: House) -> None:
+    """Verifying must not need a stop."""
+    log = house.open()
+    for _ in range(3):
+        log.append_now(event(START))
+        report = look(house)
+        assert report.is_sound, [str(finding) for finding in report.findings]
+    assert (report.entries, report.anchored) == (3, 0)
+    log.close()
+
+
+def test_empty_log_is_sound(house: House) -> None:
+    """The first day has no entries."""
+    house.open().close()
+    assert look(house).is_sound
+
+
+# --- rows
+
+
+def test_deleted_entry_is_a_visible_hole(copy: House, database: sqlite3.Connection) -> None:
+    """The commonest wish: that one access had never been."""
+    database.execute("DELETE FROM log_entries WHERE seq = 100")
+    report = look(copy)
+    assert places(report, Fault.GAP) == {"entry 101"}
+    assert faults(report) >= {Fault.OTHER_ROOT, Fault.VAULT_GAP, Fault.TIP}
+
+
+def test_deleted_entry_is_found_though_all_is_renumbered_and_rehashed(
+    copy: House, database: sqlite3.Connection
+) -> None:
+    """Whoever has the program can make the rest consistent, but for what was signed."""
+    database.execute("DELETE FROM log_entries WHERE seq = 100")
+    renumber(database)
+    rebuild(database)
+    report = look(copy)
+    assert faults(report) == {Fault.OTHER_ROOT, Fault.BEHIND, Fault.MISPLACED}
+    first = next(finding for finding in report.findings if finding.fault is Fault.OTHER_ROOT)
+    assert "the first 100 agree" in first.detail
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "at_us = at_us + 1",
+        "provider = zeroblob(16)",
+        "authority = randomblob(16)",
+        "commitment = randomblob(32)",
+        "head_version = 99",
+        "head_digest = randomblob(32)",
+        "entry_id = randomblob(16)",
+        "n = n + 1000",
+    ],
+)
+def test_changed_column_is_found_and_named(copy: House, database: sqlite3.Connection, change: str) -> None:
+    """Every column that anybody searches by or relies on is in the leaf."""
+    database.execute(f"UPDATE log_entries SET {change} WHERE seq = 151")  # noqa: S608 fixed words
+    assert "entry 151" in places(look(copy), Fault.CHANGED_ROW)
+    rebuild(database)
+    assert Fault.OTHER_ROOT in faults(look(copy))
+
+
+@pytest.mark.parametrize("change", ["entry_id = x'00'", "vault = 'text'", "n = 'x'", "at_us = 1.5", "n = -1"])
+def test_malformed_column_is_found_and_named(copy: House, database: sqlite3.Connection, change: str) -> None:
+    """SQLite takes any type in any column; the verifier does not."""
+    database.execute(f"UPDATE log_entries SET {change} WHERE seq = 151")  # noqa: S608 fixed words
+    assert "entry 151" in places(look(copy), Fault.MALFORMED_ROW)
+
+
+def test_reordered_entries_are_found(copy: House, database: sqlite3.Connection) -> None:
+    """Order says who looked before the block and who after."""
+    database.executescript(
+        "UPDATE log_entries SET seq = -1 WHERE seq = 10; UPDATE log_entries SET seq = 10 WHERE seq = 13;"
+        "UPDATE log_entries SET seq = 13 WHERE seq = -1;"
+    )
+    report = look(copy)
+    assert faults(report) >= {Fault.TIME_BACK, Fault.VAULT_GAP, Fault.OTHER_ROOT}
+
+
+def test_duplicated_entry_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """An access that never was accuses somebody."""
+    database.execute("CREATE TEMP TABLE one AS SELECT * FROM log_entries WHERE seq = 300")
+    database.execute("UPDATE one SET seq = 301, n = n + 1, entry_id = randomblob(16)")
+    database.execute("INSERT INTO log_entries SELECT * FROM one")
+    assert Fault.CHANGED_ROW in faults(look(copy))
+    rebuild(database)
+    assert faults(look(copy)) == {Fault.MISPLACED}  # the signed tip is of another size
+
+
+def test_forged_newest_entry_is_found_before_any_checkpoint(house: House) -> None:
+    """The tip is signed with every commit, so that nothing can be slipped in behind the last checkpoint."""
+    log = house.open()
+    for _ in range(3):
+        log.append_now(event(START))
+    with closing(sqlite3.connect(house.path, isolation_level=None)) as database:
+        database.execute("UPDATE log_entries SET at_us = at_us + 1 WHERE seq = 2")
+        rebuild(database)
+        assert faults(look(house)) == {Fault.OTHER_ROOT}
+    log.close()
+
+
+def test_rows_of_two_vaults_swapped_are_found(copy: House, database: sqlite3.Connection) -> None:
+    """An access moved to another citizen's log is hidden from the one and shown to the other."""
+    (one,), (other,) = database.execute("SELECT vault FROM log_entries WHERE seq IN (30, 31) ORDER BY seq")
+    database.execute("DROP INDEX log_entries_vault")
+    database.executemany("UPDATE log_entries SET vault = ? WHERE seq = ?", [(other, 30), (one, 31)])
+    report = look(copy)
+    assert places(report, Fault.CHANGED_ROW) == {"entry 30", "entry 31"}
+    assert Fault.VAULT_GAP in faults(report)
+
+
+def test_replaced_body_is_found_without_a_key(copy: House, database: sqlite3.Connection) -> None:
+    """What an entry says is sealed, and still may not be exchanged for another's."""
+    database.execute(
+        "UPDATE log_entries SET sealed = (SELECT sealed FROM log_entries WHERE seq = 41) WHERE seq = 40"
+    )
+    assert places(look(copy), Fault.CHANGED_BODY) == {"entry 40"}
+
+
+def test_removed_body_is_found_unless_its_time_is_over(copy: House, database: sqlite3.Connection) -> None:
+    """Retention removes bodies after years, an attacker sooner."""
+    database.execute("UPDATE log_entries SET sealed = NULL WHERE seq < 20")
+    assert len(places(look(copy), Fault.NO_BODY)) == 20
+    report = look(copy, bodies_kept_since=FAR)
+    assert report.is_sound
+    assert report.gone == 20
+
+
+def test_hidden_entry_in_an_index_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """People read by the index: a row that is in the table alone is hidden from them."""
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute(
+        "UPDATE sqlite_master SET sql = 'CREATE INDEX log_entries_provider ON log_entries (authority, seq)' "
+        "WHERE name = 'log_entries_provider'"
+    )
+    assert Fault.INCONSISTENT_FILE in faults(look(copy))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON log_entries BEGIN DELETE FROM log_entries WHERE seq = 1; END",
+        "CREATE VIEW v AS SELECT * FROM log_entries",
+        "ALTER TABLE log_nodes RENAME TO n",
+    ],
+)
+def test_code_in_the_database_is_found(copy: House, database: sqlite3.Connection, statement: str) -> None:
+    """A trigger could undo what the log writes, after the receipt."""
+    database.execute(statement)
+    assert Fault.FOREIGN_CODE in faults(look(copy))
+
+
+# --- tree and tip
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE log_nodes SET hash = randomblob(32)",
+        "DELETE FROM log_nodes",
+        "INSERT INTO log_nodes VALUES (16, 0, zeroblob(32))",
+    ],
+)
+def test_wrong_node_is_found(copy: House, database: sqlite3.Connection, statement: str) -> None:
+    """A wrong node gives people proofs that fail, which looks like a lie of the log's."""
+    database.execute(statement)
+    assert Fault.NODE in faults(look(copy))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE log_tip SET peaks = zeroblob(128)", "DELETE FROM log_tip"])
+def test_wrong_tip_is_found(copy: House, database: sqlite3.Connection, statement: str) -> None:
+    """The tip is what the next entry stands on."""
+    database.execute(statement)
+    assert Fault.TIP in faults(look(copy))
+
+
+# --- truncation, rollback, keys
+
+
+def test_truncated_log_is_found_by_what_stands_outside(copy: House, database: sqlite3.Connection) -> None:
+    """The newest accesses are those that somebody most wants gone."""
+    database.executescript(
+        "DELETE FROM log_entries WHERE seq >= 290; DELETE FROM log_checkpoints WHERE size > 290;"
+    )
+    rebuild(database)
+    report = look(copy)
+    assert Fault.BEHIND in faults(report)
+    assert any(place.startswith("outside/") for place in places(report, Fault.BEHIND))
+
+
+def test_log_rolled_back_to_an_old_copy_is_found(copy: House) -> None:
+    """An old copy is sound in itself; only the outside shows that there was more."""
+    shutil.copy(copy.folder / "old.db", copy.path)
+    report = look(copy)
+    assert faults(report) == {Fault.BEHIND}
+    assert places(report, Fault.BEHIND) <= {"outside/latest", "outside/checkpoint.000000000301"}
+
+
+def test_everything_signed_anew_with_another_key_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """Whoever replaces log, checkpoints and all cannot replace the key that others know."""
+    thief = Signer(b"t" * 32)
+    database.execute("UPDATE log_entries SET at_us = at_us - 1")
+    database.execute("DELETE FROM log_checkpoints")
+    rebuild(database, thief)
+    size, note = database.execute("SELECT size, note FROM log_tip").fetchone()
+    database.execute("INSERT INTO log_checkpoints VALUES (?, ?)", (size, note))
+    shutil.rmtree(copy.outside)
+    copy.outside.mkdir()
+    for name in ("latest", f"checkpoint.{size:012d}"):
+        (copy.outside / name).write_text(note)
+    report = look(copy)
+    assert faults(report) == {Fault.UNKNOWN_KEY, Fault.NO_OUTSIDE}
+    assert len(places(report, Fault.UNKNOWN_KEY)) == 4
+    as_the_thief_says = verify(
+        copy.path, checkpoint_dir=copy.outside, log_public=thief.public(), origin=ORIGIN
+    )
+    assert as_the_thief_says.is_sound
+
+
+def test_missing_outside_is_told(copy: House) -> None:
+    """Without anything outside nobody can exclude a rollback, and a green report would say that one had."""
+    shutil.rmtree(copy.outside)
+    assert faults(look(copy)) == {Fault.NO_OUTSIDE}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("\n301\n", "\n302\n", Fault.BAD_SIGNATURE),
+        (ORIGIN, "halsovalvet.example/other", Fault.OTHER_ORIGIN),
+        ("\n301\n", "\n0301\n", Fault.MALFORMED_NOTE),
+        ("\u2014", "-", Fault.MALFORMED_NOTE),
+        ("\n\n", "\n", Fault.MALFORMED_NOTE),
+    ],
+)
+def test_changed_checkpoint_is_found(copy: House, old: str, new: str, fault: Fault) -> None:
+    """A checkpoint counts only whole."""
+    latest = copy.outside / "latest"
+    latest.write_text(latest.read_text().replace(old, new))
+    assert places(look(copy), fault) == {"outside/latest"}
+
+
+def test_checkpoint_under_another_size_is_found(copy: House) -> None:
+    """An old checkpoint under a new name would hide how far the log had come."""
+    shutil.copy(copy.outside / "checkpoint.000000000100", copy.outside / "checkpoint.000000000301")
+    assert Fault.MISPLACED in faults(look(copy))
+
+
+def test_file_that_is_no_database_is_told(copy: House) -> None:
+    """The report must come, whatever the file."""
+    copy.path.write_bytes(b"no database" * 1000)
+    assert Fault.UNREADABLE in faults(look(copy))
+
+
+# --- with keys, with vaults
+
+
+def test_bodies_match_their_commitments_with_keys_at_hand(made: House) -> None:
+    """An auditor with one vault's key checks what was said, not only that it was not changed."""
+    opened = look(made, open_body=body.opener(made.keystore, [body.vault_scope(ANNA)]))
+    assert (opened.is_sound, opened.opened) == (True, 200)
+
+
+def test_opened_body_that_breaks_its_commitment_is_found(made: House) -> None:
+    """A log that committed to one text and shows another is a liar."""
+    report = look(made, open_body=lambda entry_id, _at, _sealed: hashlib.sha256(entry_id).digest() + b"{}")
+    assert len(places(report, Fault.WRONG_BODY)) == 301
+
+
+def heads_of(house: House, version: int, fill: bytes = b"") -> Callable[[bytes], tuple[int, bytes] | None]:
+    """Return a database in which Anna's vault has this head."""
+    stated = head(version, fill)
+    mine = {house.keystore.pseudonym(body.vault_scope(ANNA)): (stated.version, stated.digest)}
+    return mine.get
+
+
+@pytest.mark.parametrize(
+    ("version", "fill", "is_found"), [(9, b"", True), (10, b"", False), (10, b"x", True), (11, b"", False)]
+)
+def test_vault_older_than_the_log_is_found(made: House, version: int, fill: bytes, *, is_found: bool) -> None:
+    """A vault of yesterday has yesterday's rules; one ahead of the log is of a crash before its outcome."""
+    report = look(made, heads=heads_of(made, version, fill))
+    assert (faults(report) == {Fault.VAULT_BEHIND}) is is_found
+    assert report.is_sound is not is_found
+
+
+def test_head_that_goes_back_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """A head stated twice with two digests would be two vaults in one."""
+    database.execute("UPDATE log_entries SET head_version = 1 WHERE seq = 31")
+    assert places(look(copy), Fault.HEAD_BACK) == {"entry 31"}
+
+
+# --- the program
+
+
+def test_verifier_shares_no_code_with_the_log() -> None:
+    """It would share the log's mistakes."""
+    code = "import sys, audit.verify; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
+    names = ["audit", "keys", "identity", "policies", "sqlalchemy", "sqlmodel"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert set(eval(done.stdout)) == {"audit", "audit.verify"}  # noqa: S307 our own process's list
+
+
+def test_report_stays_short_however_much_is_wrong(copy: House, database: sqlite3.Connection) -> None:
+    """Somebody has to read it."""
+    database.execute(
+        "UPDATE log_entries SET at_us = 1, sealed = x'00', commitment = randomblob(32), n = 5000 - n"
+    )
+    report = look(copy)
+    assert len(report.findings) <= 1000
+    assert str(report.findings[-1])

@@ -1,0 +1,155 @@
+"""Who may do what, in plain Python from the sources of law: a second opinion on the policies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+from consent.questions import Organisation, Subject, question
+from identity.principal import Citizen, Client, CommissionRight, Principal, Proxy, Relation, Staff
+from policies.engine import Question
+from policies.vocabulary import Deed, Purpose
+from tests.consent import cast
+
+AGES = (-1, 0, 5, 12, 13, 15, 16, 40)
+PURPOSES = (Purpose.CARE, Purpose.QUALITY, None)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question with every fact that could matter."""
+
+    principal: Principal
+    deed: Deed
+    about: Subject | Organisation
+    years: int = 40
+    purpose: Purpose | None = Purpose.CARE
+    allowed: bool = False
+    denied: bool = False
+    registered: bool = True
+    locates: bool = False
+
+    def question(self) -> Question:
+        """Put the case as the gate does."""
+        context: dict[str, object] = {}
+        if self.deed in {Deed.READ, Deed.ADD}:
+            rules = {"allows": ["r1"] if self.allowed else [], "denies": ["b1"] if self.denied else []}
+            context = {"consent": rules, "registered": self.registered, "locates": self.locates}
+        return question(self.principal, self.deed, self.about, context, purpose=self.purpose, at=cast.AT)
+
+
+def may(case: Case) -> bool:
+    """Tell what the law and the citizen's rules say."""
+    match case.principal, case.about:
+        case Citizen() as person, Subject() as vault:
+            return _owner_may(case, person, vault)
+        case Proxy() as proxy, Subject() as vault:
+            return _guardian_may(case, proxy, vault)
+        case Staff() as staff, Subject() as vault:
+            return _staff_may(case, staff, vault)
+        case Client(), Subject():
+            return _client_may(case)
+        case Staff() as staff, Organisation(node):
+            return _reviews(staff, node)
+        case _:
+            return False
+
+
+def _owner_may(case: Case, person: Citizen, vault: Subject) -> bool:
+    if person.person.alias != vault.alias or case.deed is Deed.ASK:
+        return False
+    return case.years >= 13 or case.deed not in {Deed.MANAGE, Deed.BLOCK}
+
+
+def _client_may(case: Case) -> bool:
+    if case.purpose is not Purpose.CARE:
+        return False
+    adds = case.deed is Deed.ADD and case.registered and case.allowed and not case.denied
+    return adds or case.deed is Deed.LOOKUP
+
+
+def _guardian_may(case: Case, proxy: Proxy, vault: Subject) -> bool:
+    if proxy.relation is not Relation.GUARDIAN or proxy.citizen.alias != vault.alias:
+        return False
+    if vault.protected or not 0 <= case.years <= 12:
+        return False
+    if case.deed in {Deed.READ, Deed.ADD}:
+        return not case.denied
+    return case.deed in {Deed.MANAGE, Deed.READ_LOG, Deed.LOOKUP}
+
+
+def _staff_may(case: Case, staff: Staff, vault: Subject) -> bool:
+    commission = staff.commission
+    caring = commission.right is CommissionRight.CARE and commission.purpose is Purpose.CARE
+    if not caring or case.purpose is not Purpose.CARE:
+        return False
+    if case.deed in {Deed.LOOKUP, Deed.ASK}:
+        return True
+    if case.deed is Deed.READ and vault.protected and case.locates:
+        return False
+    return case.deed in {Deed.READ, Deed.ADD} and case.allowed and not case.denied
+
+
+def _reviews(staff: Staff, node: str) -> bool:
+    if staff.commission.right is not CommissionRight.LOG_REVIEW:
+        return False
+    provider = staff.commission.unit.provider
+    if node == f"provider:{provider.id}":
+        return True
+    same_legal_person = provider.id.split("-")[0] == provider.authority.id.split("-")[0]
+    return node == f"{provider.authority.kind}:{provider.authority.id}" and same_legal_person
+
+
+def principals() -> tuple[Principal, ...]:
+    """Return every kind of principal that could matter."""
+    commissions = product(
+        CommissionRight,
+        (Purpose.CARE, Purpose.ADMINISTRATION),
+        (("Läkare", cast.CENTRE), ("", cast.HOMECARE)),
+    )
+    return (
+        cast.citizen(),
+        cast.citizen(cast.STRANGER),
+        *(
+            cast.proxy(relation, for_alias=alias)
+            for relation in Relation
+            for alias in (cast.ALIAS, cast.STRANGER)
+        ),
+        *(
+            cast.staff(unit, right=right, purpose=purpose, licence=licence)
+            for right, purpose, (licence, unit) in commissions
+        ),
+        cast.client(),
+        cast.SYSTEM,
+    )
+
+
+def cases() -> Iterator[Case]:
+    """Yield every combination, about ten thousand."""
+    for principal, protected, deed in product(principals(), (False, True), Deed):
+        ages = AGES if isinstance(principal, Citizen | Proxy) else (5, 40)
+        for years, purpose in product(ages, PURPOSES):
+            vault = cast.subject(born=cast.born_before(years), protected=protected)
+            case = Case(principal, deed, vault, years, purpose)
+            yield from _handled(case) if deed in {Deed.READ, Deed.ADD} else _plain(case)
+
+
+def _handled(case: Case) -> Iterator[Case]:
+    registered = (True, False) if isinstance(case.principal, Client) else (True,)
+    for allowed, denied, entitled, locates in product(
+        (False, True), (False, True), registered, (False, True)
+    ):
+        yield replace(case, allowed=allowed, denied=denied, registered=entitled, locates=locates)
+
+
+def _plain(case: Case) -> Iterator[Case]:
+    if case.deed is not Deed.REVIEW_LOG:
+        yield case
+        return
+    people = [case.principal]
+    if isinstance(case.principal, Staff):
+        people += [cast.staff(cast.PRIVATE_CENTRE, right=case.principal.commission.right)]
+    authorities = (cast.REGION, cast.TOWN)
+    nodes = [f"provider:{p.id}" for p in (cast.OWN_CARE, cast.OWN_DENTAL, cast.PRIVATE, cast.TOWN_CARE)]
+    nodes += [f"{a.kind}:{a.id}" for a in authorities]
+    for principal, node in product(people, nodes):
+        yield replace(case, principal=principal, about=Organisation(node))
