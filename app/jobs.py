@@ -24,14 +24,18 @@ class Jobs:
             broker_connection_retry_on_startup=True,
             beat_schedule={"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}},
         )
-        self._sweep = self._celery.task(name="sweep")(lambda: run_waiting() and None)
+
+        def sweep() -> None:
+            run_waiting()
+
+        self._sweep = self._celery.task(name="sweep")(sweep)
         self._beat: EmbeddedService | None = None
 
     def start(self) -> None:
         """Start worker and beat in threads of their own."""
         worker = self._celery.WorkController(
             pool="threads",
-            concurrency=1,
+            concurrency=2,
             without_heartbeat=True,
             without_mingle=True,
             without_gossip=True,

@@ -75,7 +75,8 @@ def application(valv: Valv) -> Litestar:
         guards=[security.guard],
         before_send=[security.add_headers],
         exception_handlers={Exception: errors.handle, HTTPException: errors.handle},
-        allowed_hosts=AllowedHostsConfig(allowed_hosts=list(valv.settings.allowed_hosts)),
+        allowed_hosts=AllowedHostsConfig(allowed_hosts=_hosts(valv)),
+        logging_config=None,  # the command line has set logging up: no URL, no name of anyone
         state=State({"valv": valv, "renderer": Renderer(), "error_page": error_page, "jobs": jobs}),
         lifespan=[running],
         openapi_config=OpenAPIConfig(
@@ -83,6 +84,12 @@ def application(valv: Valv) -> Litestar:
         ),
         debug=False,
     )
+
+
+def _hosts(valv: Valv) -> list[str]:
+    """Return the host names that a request may name, with our port and without."""
+    hosts = valv.settings.allowed_hosts
+    return [*hosts, *(f"{host}:{valv.settings.port}" for host in hosts)]
 
 
 def _static(folder: Path):  # noqa: ANN202 litestar's Router

@@ -252,7 +252,7 @@ class AuditLog:
             return Readers.of(event, self._pseudonym)
 
     async def _readers_with_keys(self, event: Event) -> Readers:
-        """Fetch the month's keys in a thread where they are not at hand: the KeyStore may have to make them."""
+        """Fetch the month's keys in a thread if they are not at hand: the KeyStore may have to make them."""
         readers = self._readers(event)
         with _fail_closed():
             month = month_of(moment(self._now()))

@@ -33,6 +33,14 @@ _NEWEST_HEAD = (
     .order_by(_entries.c.head_version.desc())
     .limit(1)
 )
+# built once: building a statement costs more than running it
+_ADD_ENTRIES, _ADD_NODES, _ADD_TIP = insert(_entries), insert(_nodes), insert(_tip)
+_TIP = select(_tip.c.size, _tip.c.peaks, _tip.c.note)
+_MOVE_TIP = (
+    update(_tip)
+    .where(_tip.c.one == 1)
+    .values(size=bindparam("to_size"), peaks=bindparam("to_peaks"), note=bindparam("to_note"))
+)
 
 
 class Stored(NamedTuple):
@@ -65,7 +73,7 @@ class StoredTip(NamedTuple):
 
 def add_entries(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert a group's rows."""
-    connection.execute(insert(_entries), rows)
+    connection.execute(_ADD_ENTRIES, rows)
 
 
 def row_of(seq: int, leaf: Leaf, leaf_hash: bytes, sealed: bytes) -> dict[str, Any]:
@@ -93,14 +101,15 @@ def add_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
         {"level": level, "idx": index, "hash": node} for level, index, node in nodes if level % STRIDE == 0
     ]
     if rows:
-        connection.execute(insert(_nodes), rows)
+        connection.execute(_ADD_NODES, rows)
 
 
 def put_tip(connection: Connection, tip: StoredTip) -> None:
     """Replace the tree's edge."""
     values = tip._asdict()
-    if connection.execute(update(_tip).where(_tip.c.one == 1).values(**values)).rowcount == 0:
-        connection.execute(insert(_tip).values(one=1, **values))
+    moved = connection.execute(_MOVE_TIP, {f"to_{name}": value for name, value in values.items()})
+    if moved.rowcount == 0:
+        connection.execute(_ADD_TIP, {"one": 1, **values})
 
 
 def add_checkpoint(connection: Connection, size: int, note: str) -> None:
@@ -114,7 +123,7 @@ def add_checkpoint(connection: Connection, size: int, note: str) -> None:
 
 def tip(connection: Connection) -> StoredTip | None:
     """Return the tree's edge, None in a new file."""
-    row = connection.execute(select(_tip.c.size, _tip.c.peaks, _tip.c.note)).first()
+    row = connection.execute(_TIP).first()
     return None if row is None else StoredTip(row.size, row.peaks, row.note)
 
 

@@ -127,7 +127,8 @@ class Gate:
         """Decide, write it down, and only then let through.
 
         ``rules`` are the vault's, read and opened in the same snapshot as the sealed bytes; for nobody's
-        vault they are not looked at. ``drawers`` are what a ``read`` would open.
+        vault they are not looked at. ``drawers`` are what a ``read`` would open, or what the owner's matter
+        (``manage``, ``block``) touches; for other deeds they are not looked at.
 
         Raises:
             Refused: it is not permitted. The refusal stands in the log already.
@@ -174,7 +175,8 @@ def _opens(ask: Ask, categories: tuple[Category, ...], drawers: Drawers) -> Open
             return Opens(recipients_of(ask.principal, vault), wanted)
         case Subject(vault=vault), Deed.MANAGE | Deed.BLOCK:
             return Opens(
-                recipients_of(ask.principal, vault), tuple(pair for pairs in drawers.values() for pair in pairs)
+                recipients_of(ask.principal, vault),
+                tuple(pair for pairs in drawers.values() for pair in pairs),
             )
         case _:
             return Opens()

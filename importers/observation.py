@@ -207,14 +207,11 @@ def _quantity(value: Any) -> _Read:
         raise RowError(Reason.WRONG_TYPE, "valueQuantity")
     number = value.get("value")
     names = [value.get(name, "") for name in ("comparator", "unit", "system", "code")]
+    is_number = isinstance(number, int | Decimal) and not isinstance(number, bool)
+    if not all(isinstance(name, str) for name in names) or not (number is None or is_number):
+        raise RowError(Reason.WRONG_TYPE, "valueQuantity")
     if number is None:
         return _Read()
-    if (
-        isinstance(number, bool)
-        or not isinstance(number, int | Decimal)
-        or not all(isinstance(n, str) for n in names)
-    ):
-        raise RowError(Reason.WRONG_TYPE, "valueQuantity")
     comparator, unit, system, code = names
     unit = code if system == UCUM and code else unit or code
     kept = bounded(Decimal(number))
@@ -315,8 +312,8 @@ def _spell_quantity(value: Any) -> Any:
         del spelled["extension"]
     if code is not None:
         spelled.pop("unit", None)
-    elif "code" not in value and is_ucum(_known(value.get("unit", ""))):
-        spelled = {"value": value.get("value"), "system": UCUM, "code": _known(value["unit"])}
+    elif "code" not in value and "system" not in value and is_ucum(_known(value.get("unit", ""))):
+        spelled |= {"system": UCUM, "code": _known(spelled.pop("unit"))}
     return spelled
 
 

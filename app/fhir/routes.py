@@ -106,9 +106,19 @@ async def documents_by_form(request: Call, kind: str) -> Response[bytes]:
     return await _search_kind(request, kind, [*_query(request), *await _form(request)])
 
 
+@post("/Observation", status_code=201)
+async def create_observation(request: Call) -> Response[bytes]:
+    """Add one measurement; the reply is the same for a new one and for one that was there."""
+    return await _create(request, "Observation")
+
+
 @post("/{kind:str}", status_code=201)
 async def create(request: Call, kind: str) -> Response[bytes]:
-    """Add one resource; the reply is the same for a new one and for one that was there."""
+    """Add one document of another kind."""
+    return await _create(request, kind)
+
+
+async def _create(request: Call, kind: str) -> Response[bytes]:
     resource = await create_one(request, kind, principal(request), purpose=_purpose(request))
     return answer(resource, status=201, headers={"Location": f"/fhir/{kind}/{resource['id']}"})
 
@@ -130,6 +140,7 @@ ROUTES = Router(
         observation,
         documents,
         documents_by_form,
+        create_observation,
         create,
         transaction,
     ],

@@ -6,11 +6,13 @@ A session that the browser brought ends at login and is never taken up.
 
 from datetime import date
 
+from litestar.datastructures import Cookie
 from litestar.exceptions import PermissionDeniedException
 
 from app import demo
 from app.demo import DemoError, PersonaKind
 from app.errors import BadRequestError
+from app.login import enter, log
 from app.security import (
     CSRF_FIELD,
     Access,
@@ -36,16 +38,13 @@ from app.web.views import (
     PersonaGroup,
 )
 from app.wiring import Valv
-from audit.events import Activity, Actor, ActorKind, Event, EventKind
+from audit.events import EventKind
 from consent.ages import age
 from identity import sessions
 from identity.branch import CommissionError, PendingStaff, StaffMember
 from identity.directory import NotInDirectoryError
 from identity.numbers import parse_personal_number
-from identity.population import Registered
 from identity.principal import Citizen, Client, Person, Principal, Proxy, Staff, System
-from litestar.datastructures import Cookie
-from sharing import vaults
 
 _OWN = "own"
 _SEED_LENGTH = 64
@@ -84,8 +83,7 @@ async def log_in(request: Asked) -> Answer:
         raise BadRequestError("persona: there is no such") from None
     if isinstance(who, Client):
         raise BadRequestError("persona: systems do not log in on the pages")
-    vault = await _vault_of(valv, who)
-    await house.log.append(_event(valv, EventKind.LOGIN, who, vault))
+    await enter(valv, who)
     wards, old, at = demo.wards_of(persona, keystore=house.keystore), _token(request), house.clock()
     token = await house.database.write(
         lambda writing: sessions.rotate(writing, house.keystore, old or None, who, at=at, wards=wards)
@@ -101,7 +99,8 @@ async def log_out(request: Asked) -> Answer:
     """End the session."""
     await form(request)
     valv, who, token = valv_of(request), caller(request).principal, _token(request)
-    await valv.house.log.append(_event(valv, EventKind.LOGOUT, who, await _vault_of(valv, who)))
+    if not isinstance(who, PendingStaff):
+        await log(valv, who, EventKind.LOGOUT)
     await valv.house.database.write(lambda writing: sessions.end(writing, token))
     response = redirect("/login", Notice.LOGGED_OUT)
     response.set_cookie(session_cookie(valv, ""))
@@ -126,7 +125,7 @@ async def choose(request: Asked) -> Answer:
         wrong = FormState(errors=(FieldError("choice", FieldProblem.CHOOSE_ONE),))
         return page(request, "choose.html", _choices(request, wrong), 400)
     house, token, at = valv.house, _token(request), valv.house.clock()
-    await house.log.append(_event(valv, EventKind.LOGIN, who, await _vault_of(valv, who)))
+    await enter(valv, who)
     new = await house.database.write(
         lambda writing: sessions.switch(writing, house.keystore, token, who, at=at)
     )
@@ -176,42 +175,6 @@ def _person_chosen(person: Person, found: Caller, choice: str) -> Principal | No
         if ward.person.alias.hex() == choice:
             return Proxy(person, ward.person, ward.relation)
     return None
-
-
-# --- what the log and the vault are told
-
-
-def _event(valv: Valv, kind: EventKind, who: Principal | PendingStaff, vault: bytes | None) -> Event:
-    match who:
-        case PendingStaff(member):
-            actor = Actor(ActorKind.STAFF, member.id, member.name, title=member.title)
-        case _:
-            actor = Actor.of(who)
-    return Event(kind=kind, activity=Activity.READ, at=valv.house.clock(), actor=actor, vault=vault)
-
-
-async def _vault_of(valv: Valv, who: Principal | PendingStaff) -> bytes | None:
-    """Return the vault that a person stands before, made where it is their first time; staff have none."""
-    match who:
-        case Citizen(person) | Proxy(_, person, _):
-            registered = valv.population.with_alias(person.alias, valv.house.keystore)
-            if registered is None:
-                raise PermissionDeniedException
-            return await open_vault(valv, registered)
-        case _:
-            return None
-
-
-async def open_vault(valv: Valv, registered: Registered) -> bytes:
-    """Return a registered person's vault, making it where there is none."""
-    keystore = valv.house.keystore
-    return await vaults.ensure(
-        valv.house,
-        registered.person(keystore),
-        number=registered.number.digits,
-        controller=valv.origin,
-        guardians=[keystore.alias(one.digits) for one in registered.guardians],
-    )
 
 
 # --- the picker

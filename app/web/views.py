@@ -142,6 +142,7 @@ class FieldProblem(StrEnum):
     FILE_TOO_LARGE = "file-too-large"
     UNKNOWN_FORMAT = "unknown-format"
     MAY_NOT_ADD = "may-not-add"
+    SYSTEM_READS = "system-reads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +248,13 @@ class Reading:
     """One value as shown: LOINC ``code`` (``display`` where we have no word), numbers and UCUM unit.
 
     ``numbers`` holds two for blood pressure. ``source`` is what came where that was another unit
-    (``"160 lb"``). ``text`` stands where there is no number.
+    (``"160 lb"``). ``text`` stands where there is no number; ``author`` is None in a summary, which holds none.
     """
 
     category: Category
     code: str
     at: datetime
-    author: AuthorKind
+    author: AuthorKind | None
     author_name: str
     numbers: tuple[Decimal, ...] = ()
     unit: str = ""
@@ -606,11 +607,12 @@ class RefusedView:
 
 @dataclass(frozen=True, slots=True)
 class AskView:
-    """Ask a citizen for access. ``sent`` after it was sent; the answer tells nothing about the citizen."""
+    """Ask a citizen for access, for one of ``purposes``. ``sent`` after it was sent; that tells nothing more."""
 
     patient: str
     form: FormState = field(default_factory=FormState)
     categories: tuple[Category, ...] = tuple(Category)
+    purposes: tuple[Purpose, ...] = tuple(Purpose)
     sent: bool = False
 
 
@@ -619,8 +621,12 @@ class AskView:
 
 @dataclass(frozen=True, slots=True)
 class ErrorView:
-    """Something did not work. ``retry_after`` in seconds; ``reference`` is the id to quote to the support."""
+    """Something did not work. ``retry_after`` in seconds; ``reference`` is the id to quote to the support.
+
+    ``log_in`` says that a new login would help.
+    """
 
     status: int
     retry_after: int | None = None
     reference: str = ""
+    log_in: bool = False

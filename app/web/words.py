@@ -218,6 +218,7 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.FILE_TOO_LARGE: N_("Filen är för stor"),
     FieldProblem.UNKNOWN_FORMAT: N_("Filen har ett format som vi inte känner igen"),
     FieldProblem.MAY_NOT_ADD: N_("Du får inte lägga till det här"),
+    FieldProblem.SYSTEM_READS: N_("Ett anslutet system kan lägga till men aldrig läsa"),
 }
 
 _TABLES = (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from audit.events import Activity, Decision, Event, EventKind
-from consent.gate import Ask, Authorization, Gate, NextStep, NotAuthorizedError, Refused
+from consent.gate import Ask, Authorization, Drawers, Gate, NextStep, NotAuthorizedError, Refused
 from consent.judge import Need, Reason
 from consent.questions import NOBODY, Organisation, Subject
 from consent.recipients import recipients
@@ -23,7 +23,7 @@ from tests.consent import cast
 from tests.consent.notebook import DiskFullError, Notebook
 
 BP, GLUCOSE = Category.BLOOD_PRESSURE, Category.GLUCOSE
-DRAWERS = {BP: ((b"d" * 16, 1), (b"d" * 16, 2)), GLUCOSE: ((b"g" * 16, 1),)}
+DRAWERS: Drawers = {BP: ((b"d" * 16, 1), (b"d" * 16, 2)), GLUCOSE: ((b"g" * 16, 1),)}
 GRANTED = RuleSet(1, (cast.rule(),))
 BLOCKED = RuleSet(2, (cast.rule(), cast.rule("b1", Effect.BLOCK)))
 POLICIES = Policies.load(INSTALLED, LAW_IN_FORCE)
@@ -108,9 +108,20 @@ async def test_the_receipt_opens_the_permitted_drawers_by_the_holders_keys(gate:
     assert log.entries[2][1].recipients == (f"proxy:{cast.VAULT.hex()}:{cast.PARENT.hex()}",)
 
 
-@pytest.mark.parametrize("deed", [d for d in Deed if d not in {Deed.READ, Deed.REVIEW_LOG, Deed.ASK}])
-async def test_no_deed_but_reading_opens_a_drawer(gate: Gate, log: Notebook, deed: Deed) -> None:
-    """Adding needs the public half only; managing rules reads no record."""
+@pytest.mark.parametrize("deed", [Deed.MANAGE, Deed.BLOCK])
+async def test_the_owners_own_matters_open_the_drawers_they_touch(
+    gate: Gate, log: Notebook, deed: Deed
+) -> None:
+    """A new rule wraps keys anew, which needs them; staff are refused the deed and get none."""
+    await gate.authorize(ask(cast.citizen(), deed), rules=GRANTED, drawers=DRAWERS)
+    assert log.entries[0][1] == Opens((f"owner:{cast.VAULT.hex()}",), (*DRAWERS[BP], *DRAWERS[GLUCOSE]))
+    await refusal(gate, ask(deed=deed), GRANTED)
+    assert log.entries[1][1] == Opens()
+
+
+@pytest.mark.parametrize("deed", [Deed.ADD, Deed.READ_LOG, Deed.LOOKUP])
+async def test_no_other_deed_opens_a_drawer(gate: Gate, log: Notebook, deed: Deed) -> None:
+    """Adding needs the public half only; the log's bodies have keys of their own."""
     authorization = await gate.authorize(ask(cast.citizen(), deed), rules=GRANTED, drawers=DRAWERS)
     assert authorization.receipt.opens == log.entries[0][1] == Opens()
 
@@ -259,6 +270,17 @@ async def test_without_consent_not_even_a_policy_that_permits_all_opens_a_key(
         forged = replace(wrap, context=replace(wrap.context, recipient=f"unit:{cast.CENTRE.id}"))
         with pytest.raises(CannotOpenError):
             keystore.open(found.receipt, forged)
+
+
+async def test_a_policy_that_errors_refuses_and_the_log_says_so(log: Notebook) -> None:
+    """Cedar would skip an erroring forbid; the gate believes no policy then."""
+    text = """@id("all") permit (principal, action, resource);
+        @id("broken") forbid (principal, action, resource is Vault)
+        when { resource.age + 9223372036854775807 < 0 };"""
+    broken = Policies({"a.cedar": text}, INSTALLED.joinpath("vault.cedarschema").read_text("utf-8"))
+    await refusal(Gate(broken, log), ask(), GRANTED)
+    await refusal(Gate(broken, log), ask(deed=Deed.ASK), GRANTED)
+    assert [event.reason for event, _ in log.entries] == [Reason.POLICY_ERROR] * 2
 
 
 async def test_adding_is_bound_by_the_codes_that_the_citizen_allowed(gate: Gate) -> None:

@@ -1,8 +1,11 @@
+import contextlib
 import io
 import time
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from importers.archive import ZipLimits, open_export
 from importers.candidates import FormatError
@@ -120,3 +123,17 @@ def test_attack_samples_are_refused(name: str) -> None:
     """The known set of attacks on XML parsers, and two harmless files that are no exports."""
     with pytest.raises(FormatError):
         apple(sample(f"xmlattack/{name}.xml").read_bytes())
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_any_damage_is_rows_and_reasons_or_a_refusal(data: st.DataObject) -> None:
+    """Bytes from outside may end in a sentence, never in a crash."""
+    whole = bytearray(
+        zipped({"export.xml": export(row(), row())}) if data.draw(st.booleans()) else export(row())
+    )
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    with contextlib.suppress(FormatError):
+        apple(bytes(whole))

@@ -71,7 +71,7 @@ def test_quoted_value_is_short_and_on_one_line() -> None:
         ("Height", "70", "in", ("70", "[in_i]"), ("177.8", "cm")),
         ("BodyTemperature", "98.6", "degF", ("98.6", "[degF]"), ("37", "Cel")),
         ("OxygenSaturation", "0.97", "%", ("97", "%"), ("97", "%")),
-        ("BloodGlucose", "100", "mg/dL", ("100", "mg/dL"), ("5.5499439456", "mmol/L")),
+        ("BloodGlucose", "100", "mg/dL", ("100", "mg/dL"), ("5.54994394557", "mmol/L")),
         ("BloodGlucose", "5.5", "mmol&lt;180.1558800000541&gt;/L", ("5.5", "mmol/L"), ("5.5", "mmol/L")),
         ("StepCount", "12", "count", ("12", "{count}"), ("12", "{steps}")),
         ("ActiveEnergyBurned", "418.4", "kJ", ("418.4", "kJ"), ("100", "kcal")),
@@ -185,7 +185,8 @@ def test_workout_keeps_duration_and_sums(newer: bool) -> None:  # noqa: FBT001
         for name, value, unit in (("DistanceWalkingRunning", 5, "km"), ("ActiveEnergyBurned", 300, "Cal"))
     )
     workout = (
-        f'<Workout workoutActivityType="HKWorkoutActivityTypeRunning" duration="30.5" durationUnit="min" {old} '
+        f'<Workout workoutActivityType="HKWorkoutActivityTypeRunning" duration="30.5" durationUnit="min" '
+        f"{old} "
         f'startDate="{AT}" endDate="{LATER}">{statistics if newer else ""}</Workout>'
     )
     (record,) = records(apple(export(workout)))
@@ -231,7 +232,7 @@ def test_metadata_that_changes_the_meaning_is_kept() -> None:
     ],
 )
 def test_device_is_the_product_and_not_its_owner(device: str, source: str, name: str) -> None:
-    """ "Annas iPhone" names a person in every record that staff read."""
+    """The name "Annas iPhone" tells of a person in every record that staff read."""
     assert device_name(device, source) == name
 
 
@@ -308,7 +309,7 @@ from importers import apple_health
 class Endless(io.RawIOBase):
     def __init__(self, size):
         head, self.tail = export("@").split(b"@")
-        self.block = "".join(row(value=str(50 + i), inside="  " * 90) for i in range(200)).encode()
+        self.block = "".join(row(value=str(50 + i), inside="  " * 300) for i in range(200)).encode()
         self.left, self.rest = size, head
     def readable(self): return True
     def readinto(self, into):

@@ -81,6 +81,7 @@ def test_an_erroring_forbid_is_a_refusal_and_not_skipped() -> None:
     [
         {"context": {}},
         {"context": {**CONTEXT, "purpose": 3}},
+        {"context": {**CONTEXT, "purpose": object()}},
         {"context": {**CONTEXT, "extra": 1}},
         {"resource": Entity(Ref("Vault", "01"), {"owner": Ref("Citizen", "aa")})},
         {"resource": Entity(Ref("Vault", "01"), {**VAULT.attributes, "age": "40"})},

@@ -1,0 +1,182 @@
+"""A citizen's own pages, also for one who acts for them: overview, measurements, a new value, who has looked."""
+
+from app.security import principal, valv_of
+from app.web import labels, values
+from app.web.entering import blank, read_measure
+from app.web.measures import BY_ID, MEASURES
+from app.web.shell import Answer, Asked, Owner, form, lang_of, owner, page, pick, redirect, shown, taken
+from app.web.views import (
+    AccessesView,
+    AccessRequest,
+    AccessShow,
+    AddView,
+    FormState,
+    MeasurementsView,
+    Notice,
+    OverviewView,
+    Period,
+    Trend,
+)
+from app.wiring import Valv
+from audit.events import Decision
+from audit.review import Access
+from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
+from policies.vocabulary import MEASUREMENTS, Category
+from sharing import adding, asking, reach, reading, searching
+from sharing.house import author_of
+from sharing.reading import Latest, Query
+from sharing.searching import Found
+from vault.record import Origin, Provenance
+
+_ON_OVERVIEW = 5
+_MEASUREMENTS = Query(categories=MEASUREMENTS)
+
+
+@shown("/")
+async def show_overview(request: Asked) -> Answer:
+    """Show the latest values, who looked lately, and what is asked; send staff to their own first page."""
+    match principal(request):
+        case Staff() as member:
+            return redirect("/review" if member.is_supervisor else "/staff")
+        case Citizen() | Proxy():
+            return page(request, "overview.html", await _overview(request, owner(request)))
+        case Client() | System():
+            return redirect("/login")
+
+
+async def _overview(request: Asked, own: Owner) -> OverviewView:
+    valv = valv_of(request)
+    house = valv.house
+    latest = await reading.latest(house, own.principal, own.alias, _MEASUREMENTS)
+    looked = await searching.of_vault(
+        house,
+        own.principal,
+        own.alias,
+        keep=lambda access: not access.is_automatic and not labels.is_by(access.actor, own.self_id),
+        wanted=_ON_OVERVIEW,
+    )
+    requests: tuple[AccessRequest, ...] = ()
+    if await reach.manages(house, own.principal, own.alias):
+        asked = await asking.requests_of(house, own.principal, own.alias)
+        requests = tuple(labels.request(one) for one in asked)
+    rules = len(looked.rules.rules)
+    entries = _entries(valv, own, looked)
+    return OverviewView(values.tiles(latest, lang_of(request)), entries, requests, rules)
+
+
+# --- measurements
+
+
+@shown("/measurements")
+async def show_measurements(request: Asked) -> Answer:
+    """Show one category over one period."""
+    own, house = owner(request), valv_of(request).house
+    latest = await reading.latest(house, own.principal, own.alias, _MEASUREMENTS)
+    found = values.counts(latest)
+    if not found:
+        return page(request, "measurements.html", MeasurementsView((), None))
+    category = _category(request, latest, tuple(one.category for one in found))
+    trend = await trend_for(request, own.principal, own.alias, category, latest)
+    return page(request, "measurements.html", MeasurementsView(found, trend))
+
+
+def _category(request: Asked, latest: tuple[Latest, ...], there: tuple[Category, ...]) -> Category:
+    """Return the category asked for, else the one with the newest value."""
+    asked = pick(Category, request.query_params.get("category"))
+    if asked is not None and asked in there:
+        return asked
+    return max(latest, key=lambda one: one.start).category
+
+
+async def trend_for(
+    request: Asked, who: Principal, alias: bytes, category: Category, latest: tuple[Latest, ...]
+) -> Trend:
+    """Read a category over the period asked for, else over the shortest that shows anything.
+
+    Raises:
+        consent.gate.Refused: it may not be read.
+    """
+    house = valv_of(request).house
+    today = values.local_day(house.clock())
+    asked = pick(Period, request.query_params.get("period"))
+    period = asked or values.period_reaching(latest, category, today)
+    query = Query(categories=(category,), first=values.first_day(period, today))
+    found = await reading.read(house, who, alias, query)
+    return values.trend_of(found.records, category, period, today=today, lang=lang_of(request))
+
+
+# --- a new value
+
+
+@shown("/measurements/add")
+async def show_add(request: Asked) -> Answer:
+    """Show the measures that can be written in, or one's form."""
+    owner(request)
+    measure = BY_ID.get(request.query_params.get("measure", ""))
+    view = AddView(MEASURES, measure, blank(measure, valv_of(request).house.clock()))
+    return page(request, "add.html", view)
+
+
+@taken("/measurements/add")
+async def add(request: Asked) -> Answer:
+    """Add a value written by hand."""
+    own, house, fields = owner(request), valv_of(request).house, await form(request)
+    measure = BY_ID.get(fields.value("measure"))
+    if measure is None:
+        return redirect("/measurements/add")
+    read = read_measure(measure, fields, written_by(request, own.principal), now=house.clock())
+    if isinstance(read, FormState):
+        here = f"/measurements/add?measure={measure.id}"
+        return page(request, "add.html", AddView(MEASURES, measure, read), 400, here=here)
+    await adding.add(house, own.principal, own.alias, [read])
+    return redirect("/measurements", Notice.VALUE_ADDED)
+
+
+def written_by(request: Asked, who: Principal) -> Provenance:
+    """Return the provenance of what is written in a form."""
+    on_behalf_of = who.citizen.name if isinstance(who, Proxy) else ""
+    received = valv_of(request).house.clock()
+    return Provenance(author_of(who), Origin.FORM, received, on_behalf_of=on_behalf_of)
+
+
+# --- who has looked
+
+
+@shown("/accesses")
+async def show_accesses(request: Asked) -> Answer:
+    """Show who has looked; what the reader did themself stands under everything."""
+    own, valv = owner(request), valv_of(request)
+    show = pick(AccessShow, request.query_params.get("show")) or AccessShow.PEOPLE
+    found = await searching.of_vault(
+        valv.house,
+        own.principal,
+        own.alias,
+        keep=lambda access: _is_shown(access, show, own.self_id),
+        before=cursor(request),
+    )
+    older = "" if found.before is None else str(found.before)
+    return page(request, "accesses.html", AccessesView(show, _entries(valv, own, found), older))
+
+
+def cursor(request: Asked) -> int | None:
+    """Return where a list goes on, as its own link says."""
+    text = request.query_params.get("before", "")
+    return int(text) if text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004 what a sequence can be
+
+
+def _is_shown(access: Access, show: AccessShow, reader: str) -> bool:
+    match show:
+        case AccessShow.PEOPLE:
+            return not access.is_automatic and not labels.is_by(access.actor, reader)
+        case AccessShow.REFUSED:
+            return access.decision is Decision.REFUSE
+        case AccessShow.AUTOMATIC:
+            return access.is_automatic
+        case AccessShow.ALL:
+            return True
+
+
+def _entries(valv: Valv, own: Owner, found: Found) -> tuple[labels.AccessEntry, ...]:
+    at = valv.house.clock()
+    cards = {rule.id: labels.card(valv, rule, reader=own.self_id, at=at) for rule in found.rules.rules}
+    return tuple(labels.entry(one, reader=own.self_id, rules=cards) for one in found.accesses)

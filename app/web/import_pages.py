@@ -1,0 +1,135 @@
+"""Importing a file: take it as it streams in, show how it goes, undo it."""
+
+import re
+
+from app import uploads
+from app.api import undo as undo_import
+from app.errors import BadRequestError, NotFoundError
+from app.security import valv_of
+from app.web.shell import (
+    Answer,
+    Asked,
+    Owner,
+    check_token,
+    form,
+    owner,
+    page,
+    redirect,
+    shown,
+    taken,
+)
+from app.web.views import (
+    FieldError,
+    FieldProblem,
+    FormState,
+    ImportState,
+    ImportsView,
+    ImportView,
+    Notice,
+    Rejection,
+)
+from importers import intake
+from importers.tables import ImportRow
+from importers.upload import UploadTooLargeError
+from keys.envelope import moment
+from sharing import importing
+from sharing.importing import RejectedRow
+
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_MOST_REJECTIONS = 200
+_FORMATS = {"apple-health": "Apple Hälsa", "fhir": "FHIR R4", "fhir-r4": "FHIR R4"}
+
+
+@shown("/imports")
+async def show_imports(request: Asked) -> Answer:
+    """Show the form, and the imports so far."""
+    return await _show(request, owner(request), FormState())
+
+
+@taken("/imports")
+async def take(request: Asked) -> Answer:
+    """Take a file; its form's token is held before any of it is kept."""
+    own = owner(request)
+    try:
+        found = await uploads.receive(
+            request, own.principal, own.alias, check=lambda token: check_token(request, token)
+        )
+    except UploadTooLargeError:
+        return await _show(request, own, _wrong(FieldProblem.FILE_TOO_LARGE), 413)
+    except BadRequestError as error:
+        missing = str(error) in {"file: missing", "file: empty"}
+        if not missing:
+            raise
+        return await _show(request, own, _wrong(FieldProblem.NO_FILE), 400)
+    return redirect(f"/imports/{found.hex()}")
+
+
+@shown("/imports/{import_id:str}")
+async def show_import(request: Asked, import_id: str) -> Answer:
+    """Show how an import goes, or went."""
+    return page(request, "import.html", await _view(request, owner(request), import_id))
+
+
+@shown("/imports/{import_id:str}/progress")
+async def show_progress(request: Asked, import_id: str) -> Answer:
+    """Show the part of the page that changes while an import runs."""
+    return page(request, "_import_state.html", await _view(request, owner(request), import_id))
+
+
+@taken("/imports/{import_id:str}/undo")
+async def undo(request: Asked, import_id: str) -> Answer:
+    """Remove what an import brought and no other import did."""
+    own = owner(request)
+    await form(request)
+    await undo_import(valv_of(request), own.principal, own.alias, _parse(import_id))
+    return redirect("/imports", Notice.IMPORT_UNDONE)
+
+
+async def _show(request: Asked, own: Owner, state: FormState, status: int = 200) -> Answer:
+    valv = valv_of(request)
+    vault = (await importing.manage(valv.house, own.principal, own.alias)).vault
+    rows = await valv.house.database.read(lambda reader: intake.of_vault(reader, vault))
+    jobs = tuple(_import(row) for row in rows)
+    view = ImportsView(jobs, state, max_megabytes=valv.settings.max_upload >> 20)
+    return page(request, "imports.html", view, status)
+
+
+def _wrong(problem: FieldProblem) -> FormState:
+    return FormState(errors=(FieldError("file", problem),))
+
+
+async def _view(request: Asked, own: Owner, import_id: str) -> ImportView:
+    house, identifier = valv_of(request).house, _parse(import_id)
+    vault = (await importing.manage(house, own.principal, own.alias)).vault
+    row = await house.database.read(lambda reader: intake.find(reader, vault, identifier))
+    if row is None:
+        raise NotFoundError
+    rejected: tuple[RejectedRow, ...] = ()
+    if row.rejected and ImportState(row.state).is_over:
+        rejected = await importing.rejections(house, own.principal, own.alias, identifier)
+    return _import(row, rejected)
+
+
+def _import(row: ImportRow, rejected: tuple[RejectedRow, ...] = ()) -> ImportView:
+    state = ImportState(row.state)
+    return ImportView(
+        row.import_id.hex(),
+        state,
+        moment(row.created_us),
+        format=_FORMATS.get(row.format, row.format),
+        read=row.read,
+        stored=row.stored,
+        duplicates=row.duplicates,
+        rejected=row.rejected,
+        rejections=tuple(Rejection(one.where, one.reason) for one in rejected[:_MOST_REJECTIONS]),
+        done_share=min(row.position / row.size, 1.0) if row.size and row.position else None,
+        problem=row.error,
+        rehearsal=row.rehearse,
+        can_undo=state is ImportState.DONE and row.stored > 0,
+    )
+
+
+def _parse(import_id: str) -> bytes:
+    if _ID.fullmatch(import_id) is None:
+        raise NotFoundError
+    return bytes.fromhex(import_id)

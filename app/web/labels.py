@@ -1,0 +1,201 @@
+"""The names of those whom rules and the log speak of: grantees, rules, requests, accesses, as pages show them."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from app.web import views
+from app.web.views import AccessEntry, ActorLabel, Change, GranteeLabel, RuleCard
+from app.wiring import Valv
+from audit.events import Actor, ActorKind
+from audit.review import Access
+from consent.rules import Grantee, Rule
+from identity.directory import Directory
+from policies.vocabulary import Action, Category, GranteeKind
+from sharing import asking
+from sharing.granting import Difference
+
+_PRODUCT = "Hälsovalvet"
+
+
+# --- whom
+
+
+def grantees(directory: Directory) -> Iterator[GranteeLabel]:
+    """Yield everyone whom a rule can name, by name within their kind."""
+    kinds: list[tuple[GranteeKind, Iterable[str]]] = [
+        *((GranteeKind(one.kind), (one.id,)) for one in directory.authorities.values()),
+        (GranteeKind.PROVIDER, directory.providers),
+        (GranteeKind.UNIT, directory.units),
+        (GranteeKind.ROLE, (f"{unit}/{title}" for unit in directory.units for title in directory.titles_at(unit))),
+        (GranteeKind.PERSON, directory.members),
+        (GranteeKind.CLIENT, directory.clients),
+        (GranteeKind.NETWORK, ("",)),
+    ]
+    found = [label(directory, Grantee(kind, id_)) for kind, ids in kinds for id_ in ids]
+    return iter(sorted(found, key=lambda one: (one.name.casefold(), one.within.casefold())))
+
+
+def label(directory: Directory, grantee: Grantee) -> GranteeLabel:
+    """Return a grantee's name and what it lies within; one that is no longer known is shown by its id."""
+    kind, id_ = grantee.kind, grantee.id
+    name, within = id_, ""
+    match kind:
+        case GranteeKind.UNIT if id_ in directory.units:
+            unit = directory.units[id_]
+            name, within = unit.name, unit.provider.name
+        case GranteeKind.PROVIDER if id_ in directory.providers:
+            provider = directory.providers[id_]
+            name, within = provider.name, provider.authority.name
+        case GranteeKind.REGION | GranteeKind.MUNICIPALITY if id_ in directory.authorities:
+            name = directory.authorities[id_].name
+        case GranteeKind.ROLE:
+            unit_id, _, name = id_.partition("/")
+            within = directory.node_name(f"unit:{unit_id}")
+        case GranteeKind.PERSON if id_ in directory.members:
+            member = directory.members[id_]
+            places = dict.fromkeys(one.unit.name for one in member.commissions)
+            name, within = member.name, ", ".join((member.title, *places))
+        case GranteeKind.CLIENT if id_ in directory.clients:
+            client = directory.clients[id_]
+            name, within = client.name, client.provider.name
+        case _:
+            pass
+    return GranteeLabel(kind, id_, name, within)
+
+
+def is_known(directory: Directory, grantee: Grantee) -> bool:
+    """Tell whether the directory has whom a new rule is to name."""
+    match grantee.kind:
+        case GranteeKind.ROLE:
+            unit, _, title = grantee.id.partition("/")
+            return title in directory.titles_at(unit)
+        case GranteeKind.NETWORK:
+            return not grantee.id
+        case GranteeKind.REGION | GranteeKind.MUNICIPALITY as kind:
+            found = directory.authorities.get(grantee.id)
+            return found is not None and found.kind == kind.value
+        case GranteeKind.UNIT:
+            return grantee.id in directory.units
+        case GranteeKind.PROVIDER:
+            return grantee.id in directory.providers
+        case GranteeKind.PERSON:
+            return grantee.id in directory.members
+        case GranteeKind.CLIENT:
+            return grantee.id in directory.clients
+
+
+# --- rules
+
+
+def card(valv: Valv, rule: Rule, *, reader: str, at: datetime) -> RuleCard:
+    """Return a rule as it is shown; its author is named to anyone but themself."""
+    return RuleCard(
+        rule.id,
+        rule.effect,
+        label(valv.house.directory(), rule.grantee),
+        tuple(action for action in Action if action in rule.actions),
+        tuple(category for category in Category if category in rule.categories),
+        purposes=tuple(sorted(rule.purposes)),
+        codes=tuple(sorted(rule.codes)),
+        data_from=rule.data_from,
+        data_to=rule.data_to,
+        valid_from=rule.valid_from,
+        valid_to=rule.valid_to,
+        created=rule.created,
+        author="" if rule.author == reader else _name(valv, rule.author),
+        in_force=rule.in_force(at),
+    )
+
+
+def _name(valv: Valv, alias: str) -> str:
+    try:
+        registered = valv.population.by_alias(bytes.fromhex(alias), valv.house.keystore)
+    except ValueError:
+        return ""
+    return "" if registered is None else registered.name
+
+
+def changes(
+    directory: Directory, found: Iterable[Difference]
+) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Return who gains and who loses what; actions on the same categories are said together."""
+    differences = list(found)
+    gains = (change for one in differences for change in _changes(directory, one.node, one.gains))
+    loses = (change for one in differences for change in _changes(directory, one.node, one.loses))
+    return tuple(gains), tuple(loses)
+
+
+def _changes(
+    directory: Directory, node: str, moved: dict[Action, tuple[Category, ...]]
+) -> Iterator[Change]:
+    kind, _, id_ = node.partition(":")
+    grantee = label(directory, Grantee(GranteeKind(kind), id_))
+    together: dict[tuple[Category, ...], list[Action]] = {}
+    for action in Action:
+        if moved.get(action):
+            together.setdefault(moved[action], []).append(action)
+    for categories, actions in together.items():
+        yield Change(grantee, tuple(actions), categories)
+
+
+# --- requests
+
+
+def request(one: asking.AccessRequest) -> views.AccessRequest:
+    """Return what staff ask for as it is shown."""
+    return views.AccessRequest(
+        one.id,
+        one.at,
+        GranteeLabel(GranteeKind.UNIT, one.unit_id, one.unit_name, one.provider_name),
+        one.staff_name,
+        one.staff_title,
+        one.actions,
+        one.categories,
+        one.purpose,
+        views.RequestState(one.state),
+    )
+
+
+# --- the log
+
+
+def entry(access: Access, *, reader: str, rules: dict[str, RuleCard] | None = None, about: str = "") -> AccessEntry:
+    """Return one access as it is shown. ``rules`` are the vault's own, for its owner."""
+    known = rules or {}
+    return AccessEntry(
+        access.id.hex(),
+        access.at,
+        _actor(access.actor, reader),
+        access.kind,
+        access.activity,
+        access.purpose,
+        access.categories,
+        access.decision,
+        access.reason,
+        next((known[id_] for id_ in access.rules if id_ in known), None),
+        _count(access),
+        about,
+    )
+
+
+def is_by(actor: Actor, reader: str) -> bool:
+    """Tell whether a person acted themself."""
+    return actor.kind in {ActorKind.CITIZEN, ActorKind.PROXY} and actor.id == reader
+
+
+def _actor(actor: Actor, reader: str) -> ActorLabel:
+    return ActorLabel(
+        actor.kind,
+        _PRODUCT if actor.kind is ActorKind.SYSTEM else actor.name,
+        actor.id,
+        actor.title if actor.kind is ActorKind.STAFF else "",
+        actor.unit_name,
+        actor.provider_name,
+        actor.for_name,
+        you=is_by(actor, reader),
+    )
+
+
+def _count(access: Access) -> int | None:
+    """Return how many records were released or written, where the log says it."""
+    return next((access.counts[name] for name in ("records", "summaries", "stored") if name in access.counts), None)

@@ -1,0 +1,44 @@
+"""Every page, on one page; what each is given stands in the table of :mod:`app.web.views`."""
+
+from litestar.handlers import HTTPRouteHandler
+
+from app.web import citizen, import_pages, login, review, sharing_pages, staff
+
+PAGES: list[HTTPRouteHandler] = [
+    # anyone, on a demo installation
+    login.show_personas,
+    login.log_in,
+    # anyone logged in
+    login.log_out,
+    login.show_choices,
+    login.choose,
+    # citizens, and those who act for them
+    citizen.show_overview,
+    citizen.show_measurements,
+    citizen.show_add,
+    citizen.add,
+    citizen.show_accesses,
+    import_pages.show_imports,
+    import_pages.take,
+    import_pages.show_import,
+    import_pages.show_progress,
+    import_pages.undo,
+    sharing_pages.show_sharing,
+    sharing_pages.show_new,
+    sharing_pages.preview,
+    sharing_pages.save,
+    sharing_pages.show_revoke,
+    sharing_pages.revoke,
+    sharing_pages.show_request,
+    sharing_pages.answer,
+    # staff
+    staff.show_find,
+    staff.find,
+    staff.show_patient,
+    staff.show_add,
+    staff.add,
+    staff.show_ask,
+    staff.ask,
+    # supervisors
+    review.show_review,
+]

@@ -1,0 +1,230 @@
+"""Who may see what: the rules, a new one with its preview, an end to one, and answers to staff's requests."""
+
+from datetime import date, datetime
+from typing import Any
+
+from litestar.exceptions import PermissionDeniedException
+
+from app.errors import BadRequestError, NotFoundError
+from app.security import demand_fresh, valv_of
+from app.web import labels, values
+from app.web.shell import Answer, Asked, Owner, form, owner, page, pick, picked, redirect, shown, taken
+from app.web.views import (
+    FieldError,
+    FieldProblem,
+    FormState,
+    GranteeRules,
+    Notice,
+    PreviewView,
+    RequestView,
+    RevokeView,
+    RuleCard,
+    RuleFormView,
+    SharingView,
+)
+from consent.parse import parse_rule
+from consent.rules import Grantee, Rule, RuleError
+from identity.directory import Directory
+from identity.principal import Proxy
+from policies.vocabulary import Action, Category, Effect, GranteeKind
+from sharing import asking, granting
+from sharing.granting import NoSuchRuleError
+
+_DATES = ("data_from", "data_to", "valid_from", "valid_to")
+
+
+@shown("/sharing")
+async def show_sharing(request: Asked) -> Answer:
+    """Show every rule by whom it names, and what staff have asked for."""
+    own, valv = owner(request), valv_of(request)
+    found = await granting.rules_of(valv.house, own.principal, own.alias)
+    asked = await asking.requests_of(valv.house, own.principal, own.alias)
+    by_grantee: dict[str, list[RuleCard]] = {}
+    for rule in sorted(found.rules, key=lambda rule: rule.created):
+        card = _card(request, own, rule)
+        by_grantee.setdefault(card.grantee.key, []).append(card)
+    grantees = tuple(GranteeRules(cards[0].grantee, tuple(cards)) for cards in by_grantee.values())
+    return page(
+        request, "sharing.html", SharingView(grantees, tuple(labels.request(one) for one in asked))
+    )
+
+
+# --- a new rule
+
+
+@shown("/sharing/new")
+async def show_new(request: Asked) -> Answer:
+    """Show the form of a new rule. It is saved only by one who logged in just now, so that is asked for first."""
+    own = owner(request)
+    demand_fresh(request)
+    effect = pick(Effect, request.query_params.get("effect")) or Effect.ALLOW
+    return _show_form(request, own, effect, FormState())
+
+
+@taken("/sharing/preview")
+async def preview(request: Asked) -> Answer:
+    """Show what a rule would change; nothing is saved."""
+    own, valv, fields = owner(request), valv_of(request), await form(request)
+    effect = _effect(fields)
+    read = _read(request, own, fields)
+    if isinstance(read, FormState):
+        return _show_form(request, own, effect, read, 400)
+    found = await granting.preview(valv.house, own.principal, own.alias, read)
+    gains, loses = labels.changes(valv.house.directory(), found)
+    view = PreviewView(_card(request, own, read), gains, loses, fields)
+    return page(request, "preview.html", view, here=f"/sharing/new?effect={effect}")
+
+
+@taken("/sharing")
+async def save(request: Asked) -> Answer:
+    """Put a rule in force, or go back to its form."""
+    own, fields = owner(request), await form(request)
+    effect = _effect(fields)
+    if fields.value("change"):
+        kept = {name: given for name, given in fields.values.items() if name != "change"}
+        return _show_form(request, own, effect, FormState(kept))
+    demand_fresh(request)
+    read = _read(request, own, fields)
+    if isinstance(read, FormState):
+        return _show_form(request, own, effect, read, 400)
+    await granting.grant(valv_of(request).house, own.principal, own.alias, read)
+    return redirect("/sharing", Notice.RULE_SAVED)
+
+
+def _show_form(request: Asked, own: Owner, effect: Effect, state: FormState, status: int = 200) -> Answer:
+    if effect is Effect.BLOCK and isinstance(own.principal, Proxy):
+        raise PermissionDeniedException  # the page's own; the gate says the same of the block itself
+    directory = tuple(labels.grantees(valv_of(request).house.directory()))
+    view = RuleFormView(effect, directory, state)
+    return page(request, "rule_form.html", view, status, here=f"/sharing/new?effect={effect}")
+
+
+def _effect(fields: FormState) -> Effect:
+    found = pick(Effect, fields.value("effect"))
+    if found is None:
+        raise BadRequestError("effect: allow or block")
+    return found
+
+
+def _card(request: Asked, own: Owner, rule: Rule) -> RuleCard:
+    valv = valv_of(request)
+    return labels.card(valv, rule, reader=own.self_id, at=valv.house.clock())
+
+
+# --- reading the form
+
+
+def _read(request: Asked, own: Owner, fields: FormState) -> Rule | FormState:
+    """Return the rule that the form says, or the form with what is wrong."""
+    house = valv_of(request).house
+    at, problems = house.clock(), list(_problems(fields, house.directory(), values.local_day(house.clock())))
+    if problems:
+        return FormState(fields.values, tuple(problems))
+    try:
+        return parse_rule(_raw(fields), id=granting.new_rule_id(), author=own.self_id, created=at)
+    except RuleError as error:
+        name = str(error).partition(":")[0].partition(".")[0]
+        problem = FieldProblem.SYSTEM_READS if name == "actions" else FieldProblem.CHOOSE_ONE
+        return FormState(fields.values, (FieldError(name, problem),))
+
+
+def _problems(fields: FormState, directory: Directory, today: date) -> list[FieldError]:
+    found: list[FieldError] = []
+    grantee = _grantee(fields)
+    if grantee is None or not labels.is_known(directory, grantee):
+        found.append(FieldError("grantee", FieldProblem.UNKNOWN_GRANTEE))
+    if not picked(Action, fields.all("actions")):
+        found.append(FieldError("actions", FieldProblem.CHOOSE_SOME))
+    if not picked(Category, fields.all("categories")):
+        found.append(FieldError("categories", FieldProblem.CHOOSE_SOME))
+    days = {name: _day(fields.value(name)) for name in _DATES}
+    wrong = [name for name, day in days.items() if day is None and fields.value(name).strip()]
+    found += [FieldError(name, FieldProblem.NOT_A_DATE) for name in wrong]
+    end = days["valid_to"]
+    if end is not None and end < today:
+        found.append(FieldError("valid_to", FieldProblem.IN_THE_PAST))
+    for first, last in (("data_from", "data_to"), ("valid_from", "valid_to")):
+        start, stop = days[first], days[last]
+        if start is not None and stop is not None and stop < start:
+            found.append(FieldError(last, FieldProblem.END_BEFORE_START))
+    return found
+
+
+def _grantee(fields: FormState) -> Grantee | None:
+    kind, colon, id_ = fields.value("grantee").partition(":")
+    found = pick(GranteeKind, kind)
+    return Grantee(found, id_) if found is not None and colon else None
+
+
+def _day(text: str) -> date | None:
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 a day has no zone
+    except ValueError:
+        return None
+
+
+def _raw(fields: FormState) -> dict[str, Any]:
+    kind, _, id_ = fields.value("grantee").partition(":")
+    return {
+        "effect": fields.value("effect"),
+        "grantee": {"kind": kind, "id": id_},
+        "actions": list(fields.all("actions")),
+        "categories": list(fields.all("categories")),
+        **{name: fields.value(name).strip() or None for name in _DATES},
+    }
+
+
+# --- an end to a rule
+
+
+@shown("/sharing/{rule_id:str}/revoke")
+async def show_revoke(request: Asked, rule_id: str) -> Answer:
+    """Show a rule that is about to end, and who loses or gains what by that."""
+    own, valv = owner(request), valv_of(request)
+    before = (await granting.rules_of(valv.house, own.principal, own.alias)).rules
+    rule = next((one for one in before if one.id == rule_id), None)
+    if rule is None:
+        raise NoSuchRuleError
+    after = tuple(one for one in before if one.id != rule_id)
+    found = granting.differences(valv.house, before, after, valv.house.clock())
+    gains, loses = labels.changes(valv.house.directory(), found)
+    return page(request, "revoke.html", RevokeView(_card(request, own, rule), gains, loses))
+
+
+@taken("/sharing/{rule_id:str}/revoke")
+async def revoke(request: Asked, rule_id: str) -> Answer:
+    """End a rule."""
+    own = owner(request)
+    await form(request)
+    await granting.revoke(valv_of(request).house, own.principal, own.alias, rule_id)
+    return redirect("/sharing", Notice.RULE_REVOKED)
+
+
+# --- requests for access
+
+
+@shown("/requests/{request_id:str}")
+async def show_request(request: Asked, request_id: str) -> Answer:
+    """Show what staff ask for."""
+    own = owner(request)
+    asked = await asking.requests_of(valv_of(request).house, own.principal, own.alias)
+    found = next((one for one in asked if one.id == request_id), None)
+    if found is None:
+        raise NotFoundError
+    return page(request, "request.html", RequestView(labels.request(found)))
+
+
+@taken("/requests/{request_id:str}")
+async def answer(request: Asked, request_id: str) -> Answer:
+    """Say yes, which makes the rule, or no."""
+    own, house, fields = owner(request), valv_of(request).house, await form(request)
+    match fields.value("answer"):
+        case "accept":
+            demand_fresh(request)
+            await asking.accept(house, own.principal, own.alias, request_id)
+            return redirect("/sharing", Notice.REQUEST_ACCEPTED)
+        case "decline":
+            await asking.decline(house, own.principal, own.alias, request_id)
+            return redirect("/sharing", Notice.REQUEST_DECLINED)
+        case _:
+            raise BadRequestError("answer: accept or decline")

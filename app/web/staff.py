@@ -1,0 +1,182 @@
+"""Staff's pages: find a citizen, read what is shared, add a value, ask for access.
+
+One who has no vault and one who shares nothing are answered alike, by the same steps and the same page. A
+personal number is never in an address and never shown again; a name stands only where the gate let somebody in.
+"""
+
+from app.errors import TooManyRequestsError
+from app.security import valv_of
+from app.throttling import count_lookup
+from app.web import values
+from app.web.citizen import trend_for, written_by
+from app.web.entering import blank, read_measure
+from app.web.measures import BY_ID, MEASURES, MeasureForm
+from app.web.shell import Answer, Asked, form, lang_of, page, pick, picked, redirect, shown, staff, taken
+from app.web.views import (
+    AddView,
+    AskView,
+    FieldError,
+    FieldProblem,
+    FindView,
+    FormState,
+    Notice,
+    PatientView,
+    RefusedView,
+    Trend,
+)
+from app.whose import parse_patient
+from consent.gate import Refused
+from identity.numbers import NumberError, parse_personal_number
+from identity.principal import Staff
+from policies.vocabulary import MEASUREMENTS, Action, Category, Purpose
+from sharing import adding, asking, lookup, reach
+from sharing.reach import Adding, Met
+
+# --- find
+
+
+@shown("/staff")
+async def show_find(request: Asked) -> Answer:
+    """Show the form to find a citizen by."""
+    staff(request)
+    return page(request, "find.html", FindView())
+
+
+@taken("/staff")
+async def find(request: Asked) -> Answer:
+    """Exchange a personal number for the public id: counted, logged, and the same for every valid number."""
+    member, valv, fields = staff(request), valv_of(request), await form(request)
+    try:
+        await count_lookup(valv, member)
+        number = parse_personal_number(fields.value("personal_number"), at=valv.house.clock())
+    except TooManyRequestsError:
+        return _show_wrong(request, FieldProblem.TOO_MANY_LOOKUPS, 429)
+    except NumberError:
+        return _show_wrong(request, FieldProblem.NOT_A_PERSONAL_NUMBER, 400)
+    alias = valv.house.keystore.alias(number.digits)
+    await lookup.look_up(valv.house, member, alias)
+    return redirect(_address(alias))
+
+
+def _show_wrong(request: Asked, problem: FieldProblem, status: int) -> Answer:
+    state = FormState(errors=(FieldError("personal_number", problem),))
+    return page(request, "find.html", FindView(state), status)
+
+
+# --- read
+
+
+@shown("/staff/patients/{patient:str}")
+async def show_patient(request: Asked, patient: str) -> Answer:
+    """Show what a citizen shares with the active commission."""
+    member, alias = staff(request), parse_patient(patient)
+    try:
+        met = await reach.meet(valv_of(request).house, member, alias)
+        trend = await _trend(request, member, alias, met)
+    except Refused:
+        return _refused(request, alias)
+    tiles = values.tiles(met.latest, lang_of(request))
+    view = PatientView(alias.hex(), met.name, tiles, trend, met.readable, met.addable)
+    return page(request, "patient.html", view)
+
+
+async def _trend(request: Asked, member: Staff, alias: bytes, met: Met) -> Trend | None:
+    """Read the category asked for, else the first that has values, else the first that may be read."""
+    there = {one.category for one in met.latest}
+    offered = [category for category in MEASUREMENTS if category in met.readable]
+    offered.sort(key=lambda category: category not in there)
+    asked = pick(Category, request.query_params.get("category"))
+    category = asked or next(iter(offered), None)
+    if category is None:
+        return None
+    return await trend_for(request, member, alias, category, met.latest)
+
+
+def _refused(request: Asked, alias: bytes) -> Answer:
+    return page(request, "refused.html", RefusedView(alias.hex()), 403, here=_address(alias))
+
+
+def _address(alias: bytes) -> str:
+    return f"/staff/patients/{alias.hex()}"
+
+
+# --- add
+
+
+@shown("/staff/patients/{patient:str}/add")
+async def show_add(request: Asked, patient: str) -> Answer:
+    """Show the measures that this commission may add here, or one's form."""
+    member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
+    try:
+        adding_ = await reach.may_add(house, member, alias)
+    except Refused:
+        return _refused(request, alias)
+    measure = BY_ID.get(request.query_params.get("measure", ""))
+    if measure is not None and measure.category not in adding_.categories:
+        measure = None
+    return page(request, "add.html", _add_view(alias, adding_, measure, blank(measure, house.clock())))
+
+
+@taken("/staff/patients/{patient:str}/add")
+async def add(request: Asked, patient: str) -> Answer:
+    """Add a value, in the commission's name; the gate decides when it is added."""
+    member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
+    fields = await form(request)
+    measure = BY_ID.get(fields.value("measure"))
+    if measure is None:
+        return redirect(f"{_address(alias)}/add")
+    read = read_measure(measure, fields, written_by(request, member), now=house.clock())
+    try:
+        if isinstance(read, FormState):
+            view = _add_view(alias, await reach.may_add(house, member, alias), measure, read)
+            return page(
+                request, "add.html", view, 400, here=f"{_address(alias)}/add?measure={measure.id}"
+            )
+        await adding.add(house, member, alias, [read])
+    except Refused:
+        return _refused(request, alias)
+    return redirect(_address(alias), Notice.VALUE_ADDED)
+
+
+def _add_view(alias: bytes, found: Adding, measure: MeasureForm | None, state: FormState) -> AddView:
+    measures = tuple(one for one in MEASURES if one.category in found.categories)
+    return AddView(measures, measure, state, alias.hex(), found.name)
+
+
+# --- ask
+
+
+@shown("/staff/patients/{patient:str}/request")
+async def show_ask(request: Asked, patient: str) -> Answer:
+    """Show the form to ask for access by, or that it was sent."""
+    member, alias = staff(request), parse_patient(patient)
+    sent = request.query_params.get("done") == Notice.REQUEST_SENT
+    return page(request, "ask.html", _ask_view(member, alias, FormState(), sent=sent))
+
+
+@taken("/staff/patients/{patient:str}/request")
+async def ask(request: Asked, patient: str) -> Answer:
+    """Send a request; what is said after that is the same whoever the citizen is."""
+    member, alias, fields = staff(request), parse_patient(patient), await form(request)
+    actions, categories = picked(Action, fields.all("actions")), picked(Category, fields.all("categories"))
+    purpose = pick(Purpose, fields.value("purpose"))
+    problems = [
+        FieldError(name, problem)
+        for name, problem, given in (
+            ("actions", FieldProblem.CHOOSE_SOME, bool(actions)),
+            ("categories", FieldProblem.CHOOSE_SOME, bool(categories)),
+            ("purpose", FieldProblem.CHOOSE_ONE, purpose is not None),
+        )
+        if not given
+    ]
+    if problems or purpose is None:
+        state = FormState(fields.values, tuple(problems))
+        return page(request, "ask.html", _ask_view(member, alias, state), 400)
+    await asking.ask(
+        valv_of(request).house, member, alias, categories=categories, actions=actions, purpose=purpose
+    )
+    return redirect(f"{_address(alias)}/request", Notice.REQUEST_SENT)
+
+
+def _ask_view(member: Staff, alias: bytes, state: FormState, *, sent: bool = False) -> AskView:
+    return AskView(alias.hex(), state, sent=sent, purposes=(member.commission.purpose,))

@@ -1,0 +1,221 @@
+"""Records and summaries as pages show them: one reading each, and charts of a category over a period.
+
+Numbers are shown in the canonical unit where it is known; what came in another unit stands beside. A number
+that was converted is rounded for the eye, one that was written is shown as written.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from app.web.chart import ZONE, Chart, Point, Series
+from app.web.rendering import Lang
+from app.web.views import CategoryCount, Period, Reading, Trend
+from policies.vocabulary import MEASUREMENTS, Category
+from sharing.reading import Latest
+from vault.measures import BLOOD_PRESSURE_PANEL, BLOOD_PRESSURE_PANELS, DIASTOLIC, MEASURES, SYSTOLIC
+from vault.record import Component, Quantity, Record
+from vault.units import ucum
+
+#: The longest table and the most charts that a page carries; the counts tell of the rest.
+MOST_ROWS = 200
+MOST_CHARTS = 6
+DAYS = {Period.DAYS_30: 30, Period.DAYS_90: 90, Period.YEAR: 365, Period.YEARS_5: 1826}
+_MOST_DECIMALS = 3
+_PRESSURES = (SYSTOLIC.code, DIASTOLIC.code)
+
+
+# --- the newest values
+
+
+def tiles(latest: Iterable[Latest], lang: Lang) -> tuple[Reading, ...]:
+    """Return the newest value of each category of measurements, in the categories' order."""
+    newest: dict[Category, Latest] = {}
+    for one in latest:
+        if one.category not in newest or newest[one.category].start < one.start:
+            newest[one.category] = one
+    return tuple(_tile(newest[category], lang) for category in MEASUREMENTS if category in newest)
+
+
+def counts(latest: Iterable[Latest]) -> tuple[CategoryCount, ...]:
+    """Return how many records there are of each category of measurements that has any."""
+    found: dict[Category, int] = {}
+    for one in latest:
+        found[one.category] = found.get(one.category, 0) + one.count
+    return tuple(CategoryCount(category, found[category]) for category in MEASUREMENTS if category in found)
+
+
+def _tile(one: Latest, lang: Lang) -> Reading:
+    numbers = _numbers(one.value)
+    return Reading(
+        one.category,
+        _code(one.code),
+        one.start,
+        author=None,
+        author_name="",
+        numbers=numbers,
+        unit=one.unit if numbers else "",
+        display=name_of(one.code, lang),
+        text="" if numbers else one.value,
+    )
+
+
+def _numbers(text: str) -> tuple[Decimal, ...]:
+    try:
+        return tuple(_rounded(Decimal(part)) for part in text.split("/"))
+    except InvalidOperation:
+        return ()
+
+
+# --- how far back
+
+
+def first_day(period: Period, today: date) -> date | None:
+    """Return the first day of a period that ends today; None for all there is."""
+    days = DAYS.get(period)
+    return None if days is None else today - timedelta(days=days - 1)
+
+
+def period_reaching(latest: Iterable[Latest], category: Category, today: date) -> Period:
+    """Return the shortest period, from 90 days, that shows anything of a category."""
+    newest = max((one.start.date() for one in latest if one.category is category), default=today)
+    for period in (Period.DAYS_90, Period.YEAR, Period.YEARS_5):
+        first = first_day(period, today)
+        if first is not None and first <= newest:
+            return period
+    return Period.ALL
+
+
+# --- readings
+
+
+def reading_of(record: Record, lang: Lang) -> Reading:
+    """Return a record as a row of a table."""
+    author = record.provenance.author
+    numbers, unit, source, text = _figures(record, lang)
+    return Reading(
+        record.category,
+        _code(record.code.code),
+        record.start,
+        author.kind,
+        author.name,
+        numbers=numbers,
+        unit=unit,
+        display=name_of(record.code.code, lang, record.code.display),
+        text=text,
+        source=source,
+        organisation=author.organisation,
+        device=record.provenance.device,
+        origin=record.provenance.origin,
+    )
+
+
+def name_of(code: str, lang: Lang, display: str = "") -> str:
+    """Return what a measure is called: by the table of measures, else by the text that came with it."""
+    measure = MEASURES.get(code)
+    if measure is None:
+        return display or code
+    return measure.sv if lang is Lang.SV else measure.en
+
+
+def _figures(record: Record, lang: Lang) -> tuple[tuple[Decimal, ...], str, str, str]:
+    """Return the numbers, their unit, how they came if that was another unit, and text where no number is."""
+    if record.quantity is not None:
+        value, unit, source = _figure(record.quantity, record.canonical, lang)
+        return (value,), unit, source, ""
+    pressures = {part.code.code: part for part in record.components}
+    if set(_PRESSURES) <= set(pressures):
+        pair = [_part(pressures[code], lang) for code in _PRESSURES]
+        if all(pair):
+            found = [figure for figure in pair if figure is not None]
+            source = "/".join(figure[2] for figure in found if figure[2])
+            return tuple(figure[0] for figure in found), found[0][1], source, ""
+    parts = (_said(part, lang) for part in record.components)
+    return (), "", "", record.text or ", ".join(part for part in parts if part)
+
+
+def _part(part: Component, lang: Lang) -> tuple[Decimal, str, str] | None:
+    return None if part.quantity is None else _figure(part.quantity, part.canonical, lang)
+
+
+def _said(part: Component, lang: Lang) -> str:
+    name, figure = name_of(part.code.code, lang, part.code.display), _part(part, lang)
+    if figure is None:
+        return f"{name}: {part.text}" if part.text else ""
+    return f"{name} {_written(figure[0], lang)} {figure[1]}".strip()
+
+
+def _figure(quantity: Quantity, canonical: Quantity | None, lang: Lang) -> tuple[Decimal, str, str]:
+    if canonical is None:
+        return _rounded(quantity.value), quantity.unit, ""
+    if ucum(quantity.unit) == canonical.unit:
+        return _rounded(canonical.value), canonical.unit, ""
+    return _rounded(canonical.value), canonical.unit, f"{_written(quantity.value, lang)} {quantity.unit}"
+
+
+def _written(value: Decimal, lang: Lang) -> str:
+    return f"{value:f}".replace(".", "," if lang is Lang.SV else ".")
+
+
+def _rounded(value: Decimal) -> Decimal:
+    """Return a number as written if it is short, else with the decimals that can be told apart."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or -_MOST_DECIMALS < exponent <= 0:
+        return value
+    if exponent > 0:
+        return value.quantize(Decimal(1))
+    size = abs(value)
+    step = "0.1" if size >= 10 else "0.01" if size >= 1 else "0.001"  # noqa: PLR2004 orders of magnitude
+    return value.quantize(Decimal(step))
+
+
+def _code(code: str) -> str:
+    """Return a measure's code; the panels of blood pressure are one measure."""
+    return BLOOD_PRESSURE_PANEL.code if code in BLOOD_PRESSURE_PANELS else code
+
+
+# --- trends
+
+
+def trend_of(
+    records: Sequence[Record], category: Category, period: Period, *, today: date, lang: Lang
+) -> Trend:
+    """Return a category over a period, from the records of that period in time order."""
+    start = first_day(period, today)
+    if start is None:
+        start = min((record.start.astimezone(ZONE).date() for record in records), default=today)
+    shown = tuple(reading_of(record, lang) for record in records[: -MOST_ROWS - 1 : -1])
+    charts = tuple(_charts(records, start, today, lang))[:MOST_CHARTS]
+    return Trend(category, period, charts, shown, len(records))
+
+
+def _charts(records: Sequence[Record], start: date, end: date, lang: Lang) -> Iterator[Chart]:
+    """Draw blood pressure as one chart of two lines, every other code alone; the most frequent come first."""
+    lines: dict[tuple[str, str], list[Point]] = {}
+    for record in records:
+        for code, quantity in _quantities(record):
+            point = Point(record.start, float(quantity.value))
+            lines.setdefault((code, quantity.unit), []).append(point)
+    pressure = {key: lines.pop(key) for key in sorted(lines, reverse=True) if key[0] in _PRESSURES}
+    if pressure:
+        unit = next(iter(pressure))[1]
+        series = [Series(code, tuple(points)) for (code, of), points in pressure.items() if of == unit]
+        series.sort(key=lambda one: _PRESSURES.index(one.code))
+        display = name_of(BLOOD_PRESSURE_PANEL.code, lang)
+        yield Chart(BLOOD_PRESSURE_PANEL.code, unit, start, end, tuple(series), display=display)
+    for (code, unit), points in sorted(lines.items(), key=lambda line: -len(line[1])):
+        yield Chart(code, unit, start, end, (Series(code, tuple(points)),), display=name_of(code, lang))
+
+
+def _quantities(record: Record) -> Iterator[tuple[str, Quantity]]:
+    for code, quantity in (
+        (record.code.code, record.canonical or record.quantity),
+        *((part.code.code, part.canonical or part.quantity) for part in record.components),
+    ):
+        if quantity is not None:
+            yield code, quantity
+
+
+def local_day(at: datetime) -> date:
+    """Return the Swedish day of a moment."""
+    return at.astimezone(ZONE).date()
