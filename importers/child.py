@@ -6,6 +6,7 @@ segments to standard output. Rejected rows go sealed into the intake drawer. Mem
 ``PENDING`` records whatever the file's size.
 """
 
+import json
 import resource
 import sys
 import time
@@ -65,7 +66,7 @@ class Child:
                     self._take(item)
                     self._tell(stream)
         except FormatError as refused:
-            error = str(refused)
+            error = f"{refused.sv} / {refused}"
         for key in list(self._pending):
             self._flush(key)
         send(self._out, self._progress)
@@ -110,7 +111,7 @@ class Child:
             start=moment(self._task.received_us),
             provenance=self._provenance(Origin.FHIR_FILE),
             text=item.reason,
-            resource=item.where,
+            resource=json.dumps([item.where, item.reason_sv], ensure_ascii=False),
             fingerprint=self._progress.rejected,
         )
         self._put((INTAKE_DRAWER, self._task.import_id.hex()), report)
@@ -177,7 +178,7 @@ class Child:
             return
         self._progress.stored -= 1
         moment_of = records[0].start.isoformat()
-        self._reject(Rejection(moment_of, "värdet ryms inte / the value does not fit"))
+        self._reject(Rejection(moment_of, "the value does not fit", "värdet ryms inte"))
 
     def _tell(self, stream: UploadReader) -> None:
         now = time.monotonic()
@@ -198,7 +199,7 @@ def main() -> None:
     try:
         Child(task, inward, outward).run()
     except KeysError:
-        send(outward, Done("the upload is damaged"))
+        send(outward, Done("filen är skadad / the upload is damaged"))
 
 
 if __name__ == "__main__":

@@ -171,19 +171,19 @@ def _hybrid_public(raw: bytes) -> MLKEM768X25519PublicKey:
         raise MalformedError("a public key is not a valid point") from None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Signer:
-    """An Ed25519 signing key (RFC 8032) from its 32-byte seed."""
+    """An Ed25519 signing key (RFC 8032) from its 32-byte seed, parsed once."""
 
-    seed: bytes
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return self._key.sign(message)
 
     def public(self) -> bytes:
         """Return the 32-byte public key."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        return self._key.public_key().public_bytes_raw()
 
 
 def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:

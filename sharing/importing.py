@@ -1,5 +1,6 @@
 """What its owner may ask of an import: how it goes, what was rejected, and to undo it."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,10 +24,11 @@ from vault.tables import SegmentRow
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One row that was not taken: where in the file, and why."""
+    """One row that was not taken: where in the file, and why, in English and in Swedish."""
 
     where: str
     reason: str
+    reason_sv: str
 
 
 #: Fingerprints that other imports claim of one shelf (drawer id, tag): undo keeps these.
@@ -72,7 +74,12 @@ async def rejections(
     found = [record for _, columns in opening.columns(drawer, rows) for record in columns.records()]
     found.sort(key=lambda record: record.fingerprint)
     house.log.follow(house.outcome(authorization, {"rejected": len(found)}))
-    return tuple(RejectedRow(record.resource, record.text) for record in found)
+    return tuple(_rejected(record) for record in found)
+
+
+def _rejected(record: Record) -> RejectedRow:
+    where, reason_sv = json.loads(record.resource)
+    return RejectedRow(where, record.text, reason_sv)
 
 
 async def undo(house: House, principal: Principal, alias: bytes, import_id: bytes, *, claims: Claims) -> int:

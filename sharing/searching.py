@@ -33,7 +33,7 @@ _Fetch = Callable[[int | None, int], list[Entry]]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Accesses, newest first; ``before`` is where to go on, or None at the end; ``rules`` are the vault's own."""
+    """Accesses, newest first; ``before`` is where to go on, or None; ``rules`` are the vault's own."""
 
     accesses: tuple[Access, ...]
     before: int | None
@@ -41,7 +41,13 @@ class Found:
 
 
 async def of_vault(
-    house: House, principal: Principal, alias: bytes, *, keep: Keep, before: int | None = None, wanted: int = 50
+    house: House,
+    principal: Principal,
+    alias: bytes,
+    *,
+    keep: Keep,
+    before: int | None = None,
+    wanted: int = 50,
 ) -> Found:
     """Search a vault's log for its owner or their proxy.
 
@@ -99,7 +105,9 @@ async def _search(
     start = None if before is None else before + _LATER
     for _ in range(MOST // CHUNK):
         chunk = fetch(start, CHUNK)
-        found += [one for one in _readable(chunk, newer) if (before is None or one.seq < before) and keep(one)]
+        found += [
+            one for one in _readable(chunk, newer) if (before is None or one.seq < before) and keep(one)
+        ]
         if len(found) > wanted:
             return tuple(found[:wanted]), found[wanted - 1].seq
         if len(chunk) < CHUNK or (since is not None and chunk[-1].at < since):

@@ -106,7 +106,9 @@ def _licences() -> str:
     for name in _SHIPPED:
         folder = ASSETS / "node_modules" / name
         about = json.loads((folder / "package.json").read_text())
-        texts = sorted(p for p in folder.iterdir() if p.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE")))
+        texts = sorted(
+            p for p in folder.iterdir() if p.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE"))
+        )
         body = "\n\n".join(p.read_text() for p in texts) or f"Licence: {about['license']}"
         parts.append(f"{name} {about['version']} ({about['license']})\n{'=' * 72}\n{body}\n")
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""A citizen's own pages, also for one who acts for them: overview, measurements, a new value, who has looked."""
+"""A citizen's own pages, also for one who acts for them: overview, measurements, new values, who looked."""
 
 from app.security import principal, valv_of
 from app.web import labels, values
@@ -6,6 +6,7 @@ from app.web.entering import blank, read_measure
 from app.web.measures import BY_ID, MEASURES
 from app.web.shell import Answer, Asked, Owner, form, lang_of, owner, page, pick, redirect, shown, taken
 from app.web.views import (
+    AccessEntry,
     AccessesView,
     AccessRequest,
     AccessShow,
@@ -176,7 +177,7 @@ def _is_shown(access: Access, show: AccessShow, reader: str) -> bool:
             return True
 
 
-def _entries(valv: Valv, own: Owner, found: Found) -> tuple[labels.AccessEntry, ...]:
+def _entries(valv: Valv, own: Owner, found: Found) -> tuple[AccessEntry, ...]:
     at = valv.house.clock()
     cards = {rule.id: labels.card(valv, rule, reader=own.self_id, at=at) for rule in found.rules.rules}
     return tuple(labels.entry(one, reader=own.self_id, rules=cards) for one in found.accesses)

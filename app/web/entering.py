@@ -43,9 +43,7 @@ def read_measure(
 def _record(
     measure: MeasureForm, values: Mapping[str, Decimal], at: datetime, provenance: Provenance
 ) -> Record:
-    parts = [
-        (_code(field.code), Quantity(values[field.name], field.unit)) for field in measure.fields
-    ]
+    parts = [(_code(field.code), Quantity(values[field.name], field.unit)) for field in measure.fields]
     if len(parts) > 1:
         components = tuple(Component(code, quantity, canonical(code, quantity)) for code, quantity in parts)
         return Record(

@@ -1,4 +1,4 @@
-"""The names of those whom rules and the log speak of: grantees, rules, requests, accesses, as pages show them."""
+"""What rules and the log speak of, with names: grantees, rules, requests and accesses as pages show them."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -26,7 +26,10 @@ def grantees(directory: Directory) -> Iterator[GranteeLabel]:
         *((GranteeKind(one.kind), (one.id,)) for one in directory.authorities.values()),
         (GranteeKind.PROVIDER, directory.providers),
         (GranteeKind.UNIT, directory.units),
-        (GranteeKind.ROLE, (f"{unit}/{title}" for unit in directory.units for title in directory.titles_at(unit))),
+        (
+            GranteeKind.ROLE,
+            (f"{unit}/{title}" for unit in directory.units for title in directory.titles_at(unit)),
+        ),
         (GranteeKind.PERSON, directory.members),
         (GranteeKind.CLIENT, directory.clients),
         (GranteeKind.NETWORK, ("",)),
@@ -64,24 +67,8 @@ def label(directory: Directory, grantee: Grantee) -> GranteeLabel:
 
 
 def is_known(directory: Directory, grantee: Grantee) -> bool:
-    """Tell whether the directory has whom a new rule is to name."""
-    match grantee.kind:
-        case GranteeKind.ROLE:
-            unit, _, title = grantee.id.partition("/")
-            return title in directory.titles_at(unit)
-        case GranteeKind.NETWORK:
-            return not grantee.id
-        case GranteeKind.REGION | GranteeKind.MUNICIPALITY as kind:
-            found = directory.authorities.get(grantee.id)
-            return found is not None and found.kind == kind.value
-        case GranteeKind.UNIT:
-            return grantee.id in directory.units
-        case GranteeKind.PROVIDER:
-            return grantee.id in directory.providers
-        case GranteeKind.PERSON:
-            return grantee.id in directory.members
-        case GranteeKind.CLIENT:
-            return grantee.id in directory.clients
+    """Tell whether a new rule can name this one."""
+    return any((one.kind, one.id) == (grantee.kind, grantee.id) for one in grantees(directory))
 
 
 # --- rules
@@ -125,9 +112,7 @@ def changes(
     return tuple(gains), tuple(loses)
 
 
-def _changes(
-    directory: Directory, node: str, moved: dict[Action, tuple[Category, ...]]
-) -> Iterator[Change]:
+def _changes(directory: Directory, node: str, moved: dict[Action, tuple[Category, ...]]) -> Iterator[Change]:
     kind, _, id_ = node.partition(":")
     grantee = label(directory, Grantee(GranteeKind(kind), id_))
     together: dict[tuple[Category, ...], list[Action]] = {}
@@ -159,7 +144,9 @@ def request(one: asking.AccessRequest) -> views.AccessRequest:
 # --- the log
 
 
-def entry(access: Access, *, reader: str, rules: dict[str, RuleCard] | None = None, about: str = "") -> AccessEntry:
+def entry(
+    access: Access, *, reader: str, rules: dict[str, RuleCard] | None = None, about: str = ""
+) -> AccessEntry:
     """Return one access as it is shown. ``rules`` are the vault's own, for its owner."""
     known = rules or {}
     return AccessEntry(
@@ -198,4 +185,6 @@ def _actor(actor: Actor, reader: str) -> ActorLabel:
 
 def _count(access: Access) -> int | None:
     """Return how many records were released or written, where the log says it."""
-    return next((access.counts[name] for name in ("records", "summaries", "stored") if name in access.counts), None)
+    return next(
+        (access.counts[name] for name in ("records", "summaries", "stored") if name in access.counts), None
+    )

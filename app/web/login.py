@@ -1,4 +1,4 @@
-"""Logging in, out, and choosing on which commission, or for whom. Each is in the log before its session is given.
+"""Logging in and out, and choosing a commission or whom to act for. The log has it before a session is given.
 
 The demo has a picker of personas instead of an identity provider; outside demo mode there is no such route.
 A session that the browser brought ends at login and is never taken up.
@@ -145,9 +145,7 @@ def _choices(request: Asked, wrong: FormState | None = None) -> ChooseView:
             return ChooseView(for_staff=False, options=(own, *others), form=form_state)
         case PendingStaff(StaffMember(id=employee)) | Staff(id=employee):
             held = valv.house.directory().staff(employee).commissions
-            options = (
-                ChoiceOption(one.id, one.name, one.unit.name, one.unit.provider.name) for one in held
-            )
+            options = (ChoiceOption(one.id, one.name, one.unit.name, one.unit.provider.name) for one in held)
             return ChooseView(for_staff=True, options=tuple(options), form=form_state)
         case _:
             raise PermissionDeniedException

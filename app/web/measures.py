@@ -32,7 +32,9 @@ class MeasureForm:
     fields: tuple[MeasureField, ...]
 
 
-def _single(ident: str, category: Category, code: str, unit: str, low: str, high: str, decimals: int = 0) -> MeasureForm:
+def _single(
+    ident: str, category: Category, code: str, unit: str, low: str, high: str, decimals: int = 0
+) -> MeasureForm:
     field = MeasureField("value", code, unit, Decimal(low), Decimal(high), decimals)
     return MeasureForm(ident, category, code, (field,))
 

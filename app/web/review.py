@@ -82,7 +82,10 @@ def _is_shown(access: Access, show: AccessShow) -> bool:
 
 
 def _is_read(access: Access) -> bool:
-    return access.decision is Decision.PERMIT and (access.kind, access.activity) == (EventKind.READ, Activity.READ)
+    return access.decision is Decision.PERMIT and (access.kind, access.activity) == (
+        EventKind.READ,
+        Activity.READ,
+    )
 
 
 def _about(valv: Valv, node: str, access: Access) -> str:

@@ -44,9 +44,7 @@ async def show_sharing(request: Asked) -> Answer:
         card = _card(request, own, rule)
         by_grantee.setdefault(card.grantee.key, []).append(card)
     grantees = tuple(GranteeRules(cards[0].grantee, tuple(cards)) for cards in by_grantee.values())
-    return page(
-        request, "sharing.html", SharingView(grantees, tuple(labels.request(one) for one in asked))
-    )
+    return page(request, "sharing.html", SharingView(grantees, tuple(labels.request(one) for one in asked)))
 
 
 # --- a new rule
@@ -54,7 +52,7 @@ async def show_sharing(request: Asked) -> Answer:
 
 @shown("/sharing/new")
 async def show_new(request: Asked) -> Answer:
-    """Show the form of a new rule. It is saved only by one who logged in just now, so that is asked for first."""
+    """Show the form of a new rule; only one who logged in just now can save it, so that comes first."""
     own = owner(request)
     demand_fresh(request)
     effect = pick(Effect, request.query_params.get("effect")) or Effect.ALLOW

@@ -1,9 +1,9 @@
-"""What stands around every page: who is logged in, the language, the notice, the form's token, the error page.
+"""What stands around every page: who is logged in, the language, the notice, the form's token, errors.
 
-A handler takes its form by :func:`form`, which holds the session's token before anything is read of it, and
-answers by :func:`page` or :func:`redirect`. Whose pages are whose is said here once: a citizen's and a proxy's
-by :func:`owner`, staff's by :func:`staff`, a supervisor's by :func:`supervisor`. What they may do there is
-never decided here, but by the gate.
+A handler takes its form by :func:`form`, which checks its token against the session's, and answers by
+:func:`page` or :func:`redirect`. Whose pages are whose is said here once: a citizen's and a proxy's by
+:func:`owner`, staff's by :func:`staff`, a supervisor's by :func:`supervisor`. What they may do there is never
+decided here, but by the gate.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,8 @@ from litestar.response import Redirect
 
 from app.errors import BadRequestError, Problem
 from app.security import CSRF_FIELD, Access, Caller, caller, form_holds, principal, valv_of
-from app.web.rendering import Lang, Renderer
+from app.web.formats import Lang
+from app.web.rendering import Renderer
 from app.web.views import Chrome, ErrorView, FormState, Notice, Role, Who
 from app.wiring import Valv
 from identity.branch import PendingStaff
@@ -194,9 +195,7 @@ def error_page(request: Asked, problem: Problem, headers: Mapping[str, str]) -> 
     found = _caller(request)
     if problem.status == 403 and found is not None and isinstance(found.principal, PendingStaff):  # noqa: PLR2004
         return redirect("/commission")
-    view = ErrorView(
-        problem.status, problem.retry_after, problem.reference, log_in=problem.code == "login"
-    )
+    view = ErrorView(problem.status, problem.retry_after, problem.reference, log_in=problem.code == "login")
     return page(request, "error.html", view, problem.status, here="/", headers=headers)
 
 
@@ -251,5 +250,11 @@ def _staff_who(valv: Valv, member: Staff) -> Who:
 
 def _language(valv: Valv, lang: Lang) -> Cookie:
     return Cookie(
-        LANGUAGE_COOKIE, path="/", value=lang, max_age=_YEAR, httponly=True, secure=not valv.demo, samesite="lax"
+        LANGUAGE_COOKIE,
+        path="/",
+        value=lang,
+        max_age=_YEAR,
+        httponly=True,
+        secure=not valv.demo,
+        samesite="lax",
     )

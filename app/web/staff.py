@@ -1,7 +1,7 @@
 """Staff's pages: find a citizen, read what is shared, add a value, ask for access.
 
 One who has no vault and one who shares nothing are answered alike, by the same steps and the same page. A
-personal number is never in an address and never shown again; a name stands only where the gate let somebody in.
+personal number is never in an address and never shown again; a name is shown only where the gate let in.
 """
 
 from app.errors import TooManyRequestsError
@@ -129,9 +129,7 @@ async def add(request: Asked, patient: str) -> Answer:
     try:
         if isinstance(read, FormState):
             view = _add_view(alias, await reach.may_add(house, member, alias), measure, read)
-            return page(
-                request, "add.html", view, 400, here=f"{_address(alias)}/add?measure={measure.id}"
-            )
+            return page(request, "add.html", view, 400, here=f"{_address(alias)}/add?measure={measure.id}")
         await adding.add(house, member, alias, [read])
     except Refused:
         return _refused(request, alias)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from app.web.chart import ZONE, Chart, Point, Series
-from app.web.rendering import Lang
+from app.web.formats import Lang
 from app.web.views import CategoryCount, Period, Reading, Trend
 from policies.vocabulary import MEASUREMENTS, Category
 from sharing.reading import Latest

@@ -248,7 +248,7 @@ class Reading:
     """One value as shown: LOINC ``code`` (``display`` where we have no word), numbers and UCUM unit.
 
     ``numbers`` holds two for blood pressure. ``source`` is what came where that was another unit
-    (``"160 lb"``). ``text`` stands where there is no number; ``author`` is None in a summary, which holds none.
+    (``"160 lb"``). ``text`` stands where there is no number; a summary has no ``author``.
     """
 
     category: Category
@@ -607,7 +607,7 @@ class RefusedView:
 
 @dataclass(frozen=True, slots=True)
 class AskView:
-    """Ask a citizen for access, for one of ``purposes``. ``sent`` after it was sent; that tells nothing more."""
+    """Ask a citizen for access, for one of ``purposes``. ``sent`` says that it was sent and nothing more."""
 
     patient: str
     form: FormState = field(default_factory=FormState)

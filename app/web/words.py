@@ -210,7 +210,9 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.IN_THE_FUTURE: N_("Tidpunkten ligger i framtiden"),
     FieldProblem.IN_THE_PAST: N_("Datumet har redan varit"),
     FieldProblem.END_BEFORE_START: N_("Slutdatumet ligger före startdatumet"),
-    FieldProblem.NOT_A_PERSONAL_NUMBER: N_("Skriv ett giltigt personnummer eller samordningsnummer, tolv siffror"),
+    FieldProblem.NOT_A_PERSONAL_NUMBER: N_(
+        "Skriv ett giltigt personnummer eller samordningsnummer, tolv siffror"
+    ),
     FieldProblem.TOO_MANY_LOOKUPS: N_("Du har gjort många sökningar på kort tid, vänta en stund"),
     FieldProblem.UNKNOWN_GRANTEE: N_("Välj vem det gäller i listan"),
     FieldProblem.NO_FILE: N_("Välj en fil"),

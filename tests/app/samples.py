@@ -79,7 +79,13 @@ PULSE = v.Reading(
     Category.HEART_RATE, "8867-4", NOW, AuthorKind.CLIENT, "Mätarmolnet", numbers=(Decimal(64),), unit="/min"
 )
 SYMPTOM = v.Reading(
-    Category.SYMPTOM, "x-1", NOW, AuthorKind.PROXY, "Karin Berg", text="Lite ont i halsen", display="Symtom i dag"
+    Category.SYMPTOM,
+    "x-1",
+    NOW,
+    AuthorKind.PROXY,
+    "Karin Berg",
+    text="Lite ont i halsen",
+    display="Symtom i dag",
 )
 
 PRESSURE_CHART = Chart(
@@ -132,7 +138,9 @@ ADD = v.RuleCard(
     author="Karin Berg",
     in_force=False,
 )
-BLOCK = v.RuleCard("r3", Effect.BLOCK, REGION, (Action.READ, Action.ADD), (Category.MENTAL_HEALTH,), created=NOW)
+BLOCK = v.RuleCard(
+    "r3", Effect.BLOCK, REGION, (Action.READ, Action.ADD), (Category.MENTAL_HEALTH,), created=NOW
+)
 
 ASKED = v.AccessRequest(
     "q1",
@@ -146,7 +154,12 @@ ASKED = v.AccessRequest(
 )
 
 EK = v.ActorLabel(
-    ActorKind.STAFF, "Maria Ek", "SE2321000000-E1", "distriktssköterska", "Vårdcentralen Björken", "Region Exempel"
+    ActorKind.STAFF,
+    "Maria Ek",
+    "SE2321000000-E1",
+    "distriktssköterska",
+    "Vårdcentralen Björken",
+    "Region Exempel",
 )
 ENTRIES = (
     v.AccessEntry(
@@ -198,7 +211,9 @@ ENTRIES = (
     ),
 )
 REVIEWED = tuple(
-    v.AccessEntry(e.id, e.at, e.actor, e.kind, e.activity, e.purpose, e.categories, e.decision, count=e.count, about=n)
+    v.AccessEntry(
+        e.id, e.at, e.actor, e.kind, e.activity, e.purpose, e.categories, e.decision, count=e.count, about=n
+    )
     for e, n in zip(ENTRIES[:2], ("Anna Lindqvist", "Bo Nyman"), strict=True)
 )
 
@@ -224,10 +239,15 @@ PERSONAS = (
     v.Persona("karin", "Karin Berg", v.PersonaGroup.CITIZENS, "", 38, guardian_of="Elsa Berg"),
     v.Persona("vidar", "Vidar Holm", v.PersonaGroup.CITIZENS, "", 51, protected=True),
     v.Persona(
-        "nurse-vc", "Maria Ek", v.PersonaGroup.STAFF, detail="distriktssköterska, Vårdcentralen Björken, Region Exempel"
+        "nurse-vc",
+        "Maria Ek",
+        v.PersonaGroup.STAFF,
+        detail="distriktssköterska, Vårdcentralen Björken, Region Exempel",
     ),
     v.Persona("homecare", "Sara Lund", v.PersonaGroup.STAFF, detail="undersköterska, Hemtjänsten Norr"),
-    v.Persona("supervisor-region", "Olle Sund", v.PersonaGroup.SUPERVISORS, detail="logggranskare, Region Exempel"),
+    v.Persona(
+        "supervisor-region", "Olle Sund", v.PersonaGroup.SUPERVISORS, detail="logggranskare, Region Exempel"
+    ),
     v.Persona("client-meter", "Mätarmolnet", v.PersonaGroup.SYSTEMS, detail="Exempelby kommun"),
 )
 
@@ -297,9 +317,7 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     "add-choose": ("add.html", v.AddView(MEASURES, None, v.FormState()), chrome("/measurements/add", ANNA)),
     "add": (
         "add.html",
-        v.AddView(
-            MEASURES, BY_ID["body-weight"], v.FormState({"date": ("2026-03-14",), "time": ("10:30",)})
-        ),
+        v.AddView(MEASURES, BY_ID["body-weight"], v.FormState({"date": ("2026-03-14",), "time": ("10:30",)})),
         chrome("/measurements/add?measure=body-weight", ANNA),
     ),
     "add-errors": (
@@ -310,7 +328,9 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     "imports": ("imports.html", v.ImportsView((DONE,)), chrome("/imports", ANNA)),
     "imports-error": (
         "imports.html",
-        v.ImportsView((), v.FormState({"rehearse": ("1",)}, (v.FieldError("file", v.FieldProblem.UNKNOWN_FORMAT),))),
+        v.ImportsView(
+            (), v.FormState({"rehearse": ("1",)}, (v.FieldError("file", v.FieldProblem.UNKNOWN_FORMAT),))
+        ),
         chrome("/imports", ANNA),
     ),
     "import-running": (
@@ -318,7 +338,11 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         v.ImportView("i2", v.ImportState.RUNNING, NOW, "Apple Hälsa", 4120, done_share=0.34),
         chrome("/imports/i2", ANNA),
     ),
-    "import-queued": ("import.html", v.ImportView("i3", v.ImportState.QUEUED, NOW), chrome("/imports/i3", ANNA)),
+    "import-queued": (
+        "import.html",
+        v.ImportView("i3", v.ImportState.QUEUED, NOW),
+        chrome("/imports/i3", ANNA),
+    ),
     "import-done": ("import.html", DONE, chrome("/imports/i1", ANNA)),
     "import-rehearsed": (
         "import.html",
@@ -369,7 +393,11 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         chrome("/sharing/new?effect=block", ANNA),
     ),
     "preview": ("preview.html", v.PreviewView(ALLOW, CHANGES, (), RULE_FORM), chrome("/sharing/new", ANNA)),
-    "preview-block": ("preview.html", v.PreviewView(BLOCK, (), CHANGES, RULE_FORM), chrome("/sharing/new", ANNA)),
+    "preview-block": (
+        "preview.html",
+        v.PreviewView(BLOCK, (), CHANGES, RULE_FORM),
+        chrome("/sharing/new", ANNA),
+    ),
     "revoke": ("revoke.html", v.RevokeView(ALLOW, (), CHANGES), chrome("/sharing/r1/revoke", ANNA)),
     "revoke-block": ("revoke.html", v.RevokeView(BLOCK, CHANGES), chrome("/sharing/r3/revoke", ANNA)),
     "request": ("request.html", v.RequestView(ASKED), chrome("/requests/q1", ANNA)),
