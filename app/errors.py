@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from app.security import NotLoggedInError, StaleAuthenticationError
-from audit.errors import LogUnavailableError
+from audit.errors import LogUnavailableError, NoSuchEntryError
 from consent.gate import NextStep, Refused
 from consent.rules import RuleError
 from identity.errors import IdentityError
@@ -73,7 +73,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(403, "login", "Log in again", "This needs a login under five minutes old.")
         case RuleError() | NumberError() | BadRequestError() | FormatError() | MalformedRecordError():
             return Problem(400, "invalid", "The request is wrong", str(error))
-        case NotFoundError() | NoSuchRuleError() | NoSuchRequestError():
+        case NotFoundError() | NoSuchRuleError() | NoSuchRequestError() | NoSuchEntryError():
             return Problem(404, "not-found", "Nothing here")
         case UploadTooLargeError():
             return Problem(413, "too-long", "Too large", str(error))

@@ -63,6 +63,7 @@ def application(valv: Valv) -> Litestar:
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
+        valv.intake.tidy()
         jobs.start()
         try:
             yield

@@ -220,7 +220,7 @@ class Intake:
             [sys.executable, "-I", "-m", "importers.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"LANG": "C.UTF-8"},
+            env={"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
             close_fds=True,
         )
         try:
@@ -372,6 +372,19 @@ class Intake:
         self._database.write_now(
             lambda connection: self._update(connection, row, {"state": final, "error": error})
         )
+        self.path(row.import_id).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove uploads of ended imports, and those cut off as they came in (no import, a day old)."""
+        query = select(_IMPORTS.c.import_id, _IMPORTS.c.state)
+        states = self._database.read_now(
+            lambda connection: {bytes(one).hex(): told for one, told in connection.execute(query)}
+        )
+        a_day_ago = (self._clock() - timedelta(days=1)).timestamp()
+        for file in self._uploads.iterdir():
+            waits = states.get(file.name) in {"queued", "running"}
+            if not waits and (file.name in states or file.stat().st_mtime < a_day_ago):
+                file.unlink(missing_ok=True)
 
     def _log_head(self, row: ImportRow, head: HeadRef) -> None:
         """State a batch's new head in the log; what the import came to is said once, at its end."""

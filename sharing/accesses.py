@@ -1,5 +1,6 @@
 """Who has looked: a citizen's own log, and a supervisor's view of their organisation's staff. Asking is logged."""
 
+import asyncio
 from dataclasses import dataclass
 
 from audit.entry import Entry
@@ -31,6 +32,23 @@ async def mine(
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ)
     return _page(house.log.entries_of_vault(vault_state.vault, before_seq=before, limit=limit), limit)
+
+
+async def proof(house: House, principal: Principal, alias: bytes, entry_id: bytes) -> str:
+    """Return the proof that an entry about a vault stands in the log (C2SP tlog-proof).
+
+    Raises:
+        audit.errors.NoSuchEntryError: there is none of that id about this vault.
+        consent.gate.Refused: the principal may not read this vault's log.
+    """
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    subject = entry_id.hex()
+    await house.ask(
+        principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject
+    )
+    house.log.entry(entry_id, vault=vault_state.vault)
+    await asyncio.to_thread(house.log.checkpoint)
+    return house.log.inclusion(entry_id).text()
 
 
 async def of_organisation(

@@ -14,7 +14,7 @@ from audit.events import Activity, Actor, Event, EventKind, HeadRef
 from audit.log import AuditLog
 from consent.gate import Ask, Authorization, Gate
 from consent.judge import Need
-from consent.nodes import owner_node, proxy_node
+from consent.nodes import owner_node, proxy_node, standing
 from consent.questions import Subject
 from consent.recipients import guardian_window, recipients
 from consent.rules import Rule
@@ -22,10 +22,11 @@ from identity.directory import Directory
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from keys.envelope import Window
 from keys.keystore import KeyStore
-from policies.vocabulary import Category, Deed, Purpose
+from policies.vocabulary import Action, Category, Deed, Purpose
 from vault import state
 from vault.change import Change
 from vault.database import Database
+from vault.errors import Finding, TamperedError
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.record import Author, AuthorKind
 from vault.state import Drawer, VaultState
@@ -53,10 +54,33 @@ class House:
         """Find, load and verify a vault inside a snapshot.
 
         The log is asked before the vault's first row is read, so that a change committed in between makes the
-        vault newer than the log said, never older.
+        vault newer than the log said, never older. The vault must be this person's own: whoever can write the
+        database could else lead one person's alias to another's vault.
         """
         vault = self.locate(connection, alias)
-        return state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
+        loaded = state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
+        if vault != self.decoy and self.keystore.alias(loaded.profile.number) != alias:
+            raise TamperedError(Finding.FOREIGN_ALIAS)
+        return loaded
+
+    def may_fit(
+        self,
+        principal: Principal,
+        vault_state: VaultState,
+        action: Action,
+        categories: Iterable[Category],
+        purpose: Purpose | None = None,
+    ) -> tuple[Category, ...]:
+        """Return the categories that any allow of the citizen's could let staff into; all, for others.
+
+        Only these are worth loading, and where none fits, the decoy and a citizen who did not consent take the
+        same steps. The gate decides all the same.
+        """
+        if not isinstance(principal, Staff):
+            return tuple(categories)
+        index = self.gate.indexes.of(vault_state.vault, vault_state.rules)
+        who, at, why = standing(principal), self.clock(), purpose or purpose_of(principal)
+        return tuple(one for one in categories if index.match(who, action, one, why, at).allows)
 
     def change(self, connection: Connection, vault: bytes, at: datetime) -> Change:
         """Begin a change inside a write transaction."""

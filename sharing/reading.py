@@ -16,7 +16,7 @@ from consent.gate import Authorization
 from consent.judge import Need
 from consent.nodes import recipients_of
 from identity.principal import Principal
-from policies.vocabulary import MEASUREMENTS, Category, Deed, Purpose
+from policies.vocabulary import MEASUREMENTS, Action, Category, Deed, Purpose
 from sharing.house import House
 from vault import naming, state
 from vault.naming import DrawerName
@@ -105,7 +105,7 @@ async def _take(house: House, principal: Principal, alias: bytes, query: Query, 
 
     def work(connection: Connection) -> _Snapshot:
         snapshot = _Snapshot(house.load(connection, alias))
-        for category in categories:
+        for category in house.may_fit(principal, snapshot.state, Action.READ, categories, query.purpose):
             _take_drawer(connection, snapshot, principal, category, query, parts)
         return snapshot
 

@@ -20,7 +20,7 @@ class Finding(StrEnum):
     CHANGED_MANIFEST = "changed-manifest"
     FORGED_SEGMENT = "forged-segment"
     MISSING_SEGMENT = "missing-segment"
-    UNKNOWN_DRAWER = "unknown-drawer"
+    FOREIGN_ALIAS = "foreign-alias"  # a person's alias leads to another's vault
 
 
 class TamperedError(VaultError):

@@ -122,9 +122,11 @@ def svg(chart: Chart, words: Words, size: Size) -> Markup:
     """Draw ``chart`` for ``size``: title and description, band, grid, axes, then one line per series."""
     scale = _scale(chart, size)
     ident = f"{words.id}-{size.name}"
+    shape = (
+        f'class="valv-chart__{size.name}" viewBox="0 0 {size.width} {size.height}" font-size="{size.letter}"'
+    )
     parts = [
-        f'<svg class="valv-chart__{size.name}" viewBox="0 0 {size.width} {size.height}" role="img"'
-        f' aria-labelledby="{escape(ident)}-t {escape(ident)}-d" font-size="{size.letter}">',
+        f'<svg {shape} role="img" aria-labelledby="{escape(ident)}-t {escape(ident)}-d">',
         f'<title id="{escape(ident)}-t">{escape(words.title)}</title>',
         f'<desc id="{escape(ident)}-d">{escape(words.description)}</desc>',
         *_band(chart.band, scale),
@@ -178,17 +180,21 @@ def _value_axis(scale: _Scale, locale: str) -> Iterable[str]:
         y = scale.y(mark)
         if not size.top - 1 <= y <= size.height - size.bottom + 1:
             continue
-        yield f'<line class="valv-c-grid" x1="{size.left}" y1="{y:.1f}" x2="{size.width - size.right}" y2="{y:.1f}"/>'
+        yield _line_across("valv-c-grid", y, size)
         yield (
             f'<text class="valv-c-text" x="{size.left - 8}" y="{y + size.letter * 0.35:.1f}"'
             f' text-anchor="end">{escape(format_decimal(mark, locale=locale))}</text>'
         )
 
 
+def _line_across(name: str, y: float, size: Size) -> str:
+    return f'<line class="{name}" x1="{size.left}" y1="{y:.1f}" x2="{size.width - size.right}" y2="{y:.1f}"/>'
+
+
 def _day_axis(chart: Chart, scale: _Scale, locale: str) -> Iterable[str]:
     size = scale.size
     floor = size.height - size.bottom
-    yield f'<line class="valv-c-axis" x1="{size.left}" y1="{floor}" x2="{size.width - size.right}" y2="{floor}"/>'
+    yield _line_across("valv-c-axis", floor, size)
     for day, label in day_marks(chart.start, chart.end, size.plot_width // _TICK_PIXELS, locale):
         x = scale.x(datetime.combine(day, time(), ZONE))
         yield f'<line class="valv-c-axis" x1="{x:.1f}" y1="{floor}" x2="{x:.1f}" y2="{floor + 5}"/>'
@@ -202,7 +208,7 @@ def _day_axis(chart: Chart, scale: _Scale, locale: str) -> Iterable[str]:
 
 
 def day_marks(start: date, end: date, room: int, locale: str) -> list[tuple[date, str]]:
-    """Return the days to mark and their labels: at most ``room``, evenly apart, whole months where it is long."""
+    """Return the days to mark and their labels, at most ``room`` of them, by months where the time is long."""
     room = max(room, 2)
     days = (end - start).days + 1
     for step in (1, 2, 7, 14):

@@ -24,7 +24,7 @@ class MeasureField:
 
 @dataclass(frozen=True, slots=True)
 class MeasureForm:
-    """A measure that can be written in. ``code`` is the whole's LOINC code (a panel's, for blood pressure)."""
+    """A measure that can be written in. ``code`` is the LOINC code of the whole (for blood pressure a panel)."""
 
     id: str
     category: Category
@@ -32,11 +32,13 @@ class MeasureForm:
     fields: tuple[MeasureField, ...]
 
 
-def _single(
-    ident: str, category: Category, code: str, unit: str, low: str, high: str, decimals: int = 0
-) -> MeasureForm:
-    field = MeasureField("value", code, unit, Decimal(low), Decimal(high), decimals)
-    return MeasureForm(ident, category, code, (field,))
+def _single(ident: str, category: Category, field: MeasureField) -> MeasureForm:
+    return MeasureForm(ident, category, field.code, (field,))
+
+
+def _value(code: str, unit: str, bounds: tuple[str, str], *, decimals: int = 0) -> MeasureField:
+    low, high = map(Decimal, bounds)
+    return MeasureField("value", code, unit, low, high, decimals)
 
 
 BLOOD_PRESSURE = MeasureForm(
@@ -51,15 +53,15 @@ BLOOD_PRESSURE = MeasureForm(
 
 MEASURES: tuple[MeasureForm, ...] = (
     BLOOD_PRESSURE,
-    _single("body-weight", Category.BODY_WEIGHT, "29463-7", "kg", "0.3", "500", 1),
-    _single("heart-rate", Category.HEART_RATE, "8867-4", "/min", "20", "300"),
-    _single("glucose", Category.GLUCOSE, "15074-8", "mmol/L", "0.5", "50", 1),
-    _single("body-temperature", Category.BODY_TEMPERATURE, "8310-5", "Cel", "25", "45", 1),
-    _single("oxygen-saturation", Category.OXYGEN_SATURATION, "2708-6", "%", "40", "100"),
-    _single("respiratory-rate", Category.RESPIRATION, "9279-1", "/min", "4", "90"),
-    _single("body-height", Category.BODY_MEASURES, "8302-2", "cm", "20", "260", 1),
-    _single("waist", Category.BODY_MEASURES, "8280-0", "cm", "20", "300", 1),
-    _single("pain", Category.SYMPTOM, "72514-3", "{score}", "0", "10"),
+    _single("body-weight", Category.BODY_WEIGHT, _value("29463-7", "kg", ("0.3", "500"), decimals=1)),
+    _single("heart-rate", Category.HEART_RATE, _value("8867-4", "/min", ("20", "300"))),
+    _single("glucose", Category.GLUCOSE, _value("15074-8", "mmol/L", ("0.5", "50"), decimals=1)),
+    _single("body-temperature", Category.BODY_TEMPERATURE, _value("8310-5", "Cel", ("25", "45"), decimals=1)),
+    _single("oxygen-saturation", Category.OXYGEN_SATURATION, _value("2708-6", "%", ("40", "100"))),
+    _single("respiratory-rate", Category.RESPIRATION, _value("9279-1", "/min", ("4", "90"))),
+    _single("body-height", Category.BODY_MEASURES, _value("8302-2", "cm", ("20", "260"), decimals=1)),
+    _single("waist", Category.BODY_MEASURES, _value("8280-0", "cm", ("20", "300"), decimals=1)),
+    _single("pain", Category.SYMPTOM, _value("72514-3", "{score}", ("0", "10"))),
 )
 
 BY_ID = {measure.id: measure for measure in MEASURES}

@@ -1,9 +1,7 @@
 // The page that describes the machines' interface, from our own files.
-const page = document.getElementById("schema");
 window.SwaggerUIBundle({
-  domNode: page,
-  url: page.dataset.url,
+  dom_id: "#swagger-ui",
+  url: "/schema/openapi.json",
   deepLinking: true,
   validatorUrl: null,
-  syntaxHighlight: { activated: true, theme: "agate" },
 });
