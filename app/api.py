@@ -25,7 +25,7 @@ from consent.parse import parse_rule
 from consent.rules import Rule
 from identity import bearer
 from identity.branch import CommissionError, PendingStaff
-from identity.principal import Commission, Principal, Staff
+from identity.principal import Citizen, Client, Commission, Principal, Proxy, Staff, System
 from importers import intake
 from importers.tables import ImportRow
 from policies.vocabulary import Action, Category, Purpose
@@ -327,8 +327,11 @@ DEMO = Router(path="/demo", route_handlers=[personas, token], tags=["Demo"])
 
 
 def _name(who: Principal) -> str:
-    person = getattr(who, "person", who)
-    return str(person.name)
+    match who:
+        case Citizen(person) | Proxy(person):
+            return person.name
+        case Staff() | Client() | System():
+            return who.name
 
 
 def _commission(one: Commission) -> dict[str, Any]:

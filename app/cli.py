@@ -101,7 +101,9 @@ def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _verify(settings: Settings, chosen: argparse.Namespace) -> int:
-    return _report(verify.verify(settings.log, checkpoint_dir=settings.checkpoints, log_public=_key(settings, chosen)))
+    return _report(
+        verify.verify(settings.log, checkpoint_dir=settings.checkpoints, log_public=_key(settings, chosen))
+    )
 
 
 def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -131,7 +133,9 @@ def _key(settings: Settings, chosen: argparse.Namespace) -> bytes:
     try:
         return base64.b64decode(chosen.key or settings.log_key.read_text().strip(), validate=True)
     except FileNotFoundError:
-        raise InstallationError(f"{settings.log_key.name}: not found; name the log's key with --key") from None
+        raise InstallationError(
+            f"{settings.log_key.name}: not found; name the log's key with --key"
+        ) from None
     except ValueError:
         raise InstallationError("--key: not base64") from None
 

@@ -62,7 +62,7 @@ class Problem:
 _ASK = "Ask the citizen for access: POST /api/access-requests (on the pages: Be om åtkomst)."
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911 one table, read from top to bottom
     """Return what an exception becomes outside."""
     match error:
         case Refused(next_step=NextStep.ASK_FOR_ACCESS) | NoKeyError() | NoVaultError():

@@ -1,19 +1,19 @@
 """The application: every route on one page, who may come to each, and what is the same for all.
 
-    /            pages for people (app/web): session cookie, CSRF token on every form
-    /fhir        FHIR R4 for machines (app/fhir): Bearer
-    /api         what FHIR does not name (app/api.py): Bearer
-    /demo        personas and their tokens, on a demo installation only
-    /schema      the API's description, shown by our own files
-    /static      styles, scripts, fonts, built at set-up
-    /health      whether the process serves
+/            pages for people (app/web): session cookie, CSRF token on every form
+/fhir        FHIR R4 for machines (app/fhir): Bearer
+/api         what FHIR does not name (app/api.py): Bearer
+/demo        personas and their tokens, on a demo installation only
+/schema      the API's description, shown by our own files
+/static      styles, scripts, fonts, built at set-up
+/health      whether the process serves
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.config.allowed_hosts import AllowedHostsConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -81,7 +81,10 @@ def application(valv: Valv) -> Litestar:
         state=State({"valv": valv, "renderer": Renderer(), "error_page": error_page, "jobs": jobs}),
         lifespan=[running],
         openapi_config=OpenAPIConfig(
-            title="Hälsovalvet", version="0.1.0", path="/schema/generated", render_plugins=[JsonRenderPlugin()]
+            title="Hälsovalvet",
+            version="0.1.0",
+            path="/schema/generated",
+            render_plugins=[JsonRenderPlugin()],
         ),
         debug=False,
     )
@@ -93,7 +96,7 @@ def _hosts(valv: Valv) -> list[str]:
     return [*hosts, *(f"{host}:{valv.settings.port}" for host in hosts)]
 
 
-def _static(folder: Path):  # noqa: ANN202 litestar's Router
+def _static(folder: Path) -> Router:
     folder.mkdir(parents=True, exist_ok=True)
     return create_static_files_router(
         path="/static", directories=[folder], opt={"access": Access.PUBLIC}, include_in_schema=False

@@ -65,11 +65,19 @@ def measurements(who: Principal | PendingStaff, until: datetime) -> Iterator[Rec
             Category.HEART_RATE, "Observation", _PULSE, at, provenance, quantity=pulse, canonical=pulse
         )
         if back % 7 in {1, 3, 5}:
-            yield _pressure(at, provenance, round(128 + 14 * drift + 6 * wave), round(79 + 8 * drift + 3 * wave))
+            yield _pressure(
+                at, provenance, round(128 + 14 * drift + 6 * wave), round(79 + 8 * drift + 3 * wave)
+            )
         if back % 7 == 1:
             weight = Quantity(Decimal(round(10 * (72.4 + 3 * drift + wave / 2))).scaleb(-1), "kg")
             yield Record(
-                Category.BODY_WEIGHT, "Observation", _WEIGHT, at, provenance, quantity=weight, canonical=weight
+                Category.BODY_WEIGHT,
+                "Observation",
+                _WEIGHT,
+                at,
+                provenance,
+                quantity=weight,
+                canonical=weight,
             )
 
 

@@ -1,5 +1,7 @@
 """Look-ups are counted per commission or system, across processes, before the number is even looked at."""
 
+import math
+
 from app.errors import TooManyRequestsError
 from app.wiring import Valv
 from identity import throttle
@@ -16,8 +18,8 @@ async def count_lookup(valv: Valv, principal: Principal) -> None:
     scope = throttle.scope(valv.house.keystore, "lookup", _who(principal))
     at = valv.house.clock()
     match await valv.house.database.write(lambda writing: throttle.count_lookup(writing, scope, at=at)):
-        case TooMany(retry_after=seconds):
-            raise TooManyRequestsError(seconds)
+        case TooMany(retry_after=wait):
+            raise TooManyRequestsError(math.ceil(wait.total_seconds()))
         case Allowed():
             return
 

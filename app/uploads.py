@@ -3,7 +3,6 @@
 The form's token is checked, and the act is authorized and in the log, before the first byte of the file is kept.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
-from sqlalchemy import Connection
 
 from app.errors import BadRequestError
 from app.security import CSRF_FIELD, valv_of
@@ -65,11 +63,7 @@ async def receive(
     begin = _Beginning(valv, principal, alias, import_id, check)
     try:
         await _parse(request, form, begin)
-        if form.writer is None or begin.authorization is None:
-            raise BadRequestError("file: missing")
-        if form.writer.size == 0:
-            raise BadRequestError("file: empty")
-        form.writer.finish()
+        _finished(form).finish()
     except BaseException:
         if form.writer is not None:
             form.writer.discard()
@@ -78,6 +72,14 @@ async def receive(
     await valv.house.database.write(lambda connection: intake.queue(connection, row))
     request.app.state.jobs.wake()
     return import_id
+
+
+def _finished(form: _Form) -> UploadWriter:
+    if form.writer is None:
+        raise BadRequestError("file: missing")
+    if form.writer.size == 0:
+        raise BadRequestError("file: empty")
+    return form.writer
 
 
 @dataclass(slots=True)

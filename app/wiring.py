@@ -119,9 +119,7 @@ def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
         settings=settings,
         demo=told.demo,
         house=house,
-        intake=Intake(
-            database, keystore, log, uploads=settings.uploads, wanted=house.wanted, clock=clock
-        ),
+        intake=Intake(database, keystore, log, uploads=settings.uploads, wanted=house.wanted, clock=clock),
         issuer=Issuer.of(keystore, name=told.origin),
         population=demo_population() if told.demo else Population(()),
         origin=told.origin,

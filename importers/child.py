@@ -161,9 +161,7 @@ class Child:
 
     def _seal(self, key: Key, place: Place, records: list[Record]) -> None:
         try:
-            row = segment.seal(
-                records, place, import_id=self._task.import_id, written=datetime.now(UTC)
-            )
+            row = segment.seal(records, place, import_id=self._task.import_id, written=datetime.now(UTC))
         except MalformedRecordError:
             self._seal_singly(key, place, records)
             return

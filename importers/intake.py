@@ -128,7 +128,10 @@ def claims_of_others(
     """Return what imports other than one also brought, by shelf; cancelled ones claim nothing."""
     query = (
         select(_CLAIMS.c.drawer, _CLAIMS.c.tag, _CLAIMS.c.fingerprints)
-        .join(_IMPORTS, (_IMPORTS.c.import_id == _CLAIMS.c.import_id) & (_IMPORTS.c.vault_id == _CLAIMS.c.vault_id))
+        .join(
+            _IMPORTS,
+            (_IMPORTS.c.import_id == _CLAIMS.c.import_id) & (_IMPORTS.c.vault_id == _CLAIMS.c.vault_id),
+        )
         .where(_CLAIMS.c.vault_id == vault, _CLAIMS.c.import_id != import_id, _IMPORTS.c.state != "cancelled")
     )
     found: dict[tuple[bytes, bytes], frozenset[int]] = {}
@@ -272,7 +275,9 @@ class Intake:
 
     def _shelf(self, row: ImportRow, name: str, month: str) -> Shelf:
         logged = self._log.latest_head(row.vault_id)
-        opened = self._database.write_now(lambda connection: self._open_shelf(connection, row, name, month, logged))
+        opened = self._database.write_now(
+            lambda connection: self._open_shelf(connection, row, name, month, logged)
+        )
         shelf, head = opened
         if head is not None:
             self._log_head(row, head)
@@ -285,9 +290,7 @@ class Intake:
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=at)
         drawer_name = drawer_named(name)
         before = change.drawer(drawer_name)
-        generation, public = change.generation_for(
-            drawer_name, self._wanted(change.state, drawer_name, at)
-        )
+        generation, public = change.generation_for(drawer_name, self._wanted(change.state, drawer_name, at))
         changed = before is None or before.current != generation
         found = change.drawer(drawer_name)
         assert found is not None  # noqa: S101 generation_for has just made it
@@ -311,11 +314,7 @@ class Intake:
         self, connection: Connection, row: ImportRow, batch: _Batch, logged: HeadRef | None
     ) -> HeadRef | None:
         self._update(connection, row, self._counts(batch.progress))
-        rows = {
-            name: kept
-            for name, kept in batch.rows.items()
-            if not row.rehearse or name == INTAKE_DRAWER
-        }
+        rows = {name: kept for name, kept in batch.rows.items() if not row.rehearse or name == INTAKE_DRAWER}
         if not rows and not batch.claims:
             return None
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=self._clock())
@@ -392,7 +391,9 @@ class Intake:
 
     def _log_end(self, row: ImportRow, upload: Upload, progress: Progress | None) -> None:
         told = self._counts(progress)
-        counts = {name: told[name] for name in ("stored", "duplicates", "rejected") if name in told}
+        counts: dict[str, int] = {
+            name: told[name] for name in ("stored", "duplicates", "rejected") if name in told
+        }
         self._log.append_now(replace(self._event(row), counts=counts, outcome_of=upload.entry))
 
     def _event(self, row: ImportRow) -> Event:

@@ -6,7 +6,7 @@ fingerprints are there already.
 """
 
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Sealed(msgspec.Struct, tag="sealed"):
     """One sealed segment (child to parent): the columns of a segment row."""
 
     name: str
-    row: dict[str, bytes | int]
+    row: dict[str, Any]
 
 
 class Claim(msgspec.Struct, tag="claim"):

@@ -43,17 +43,13 @@ async def proof(house: House, principal: Principal, alias: bytes, entry_id: byte
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     subject = entry_id.hex()
-    await house.ask(
-        principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject
-    )
+    await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject)
     house.log.entry(entry_id, vault=vault_state.vault)
     await asyncio.to_thread(house.log.checkpoint)
     return house.log.inclusion(entry_id).text()
 
 
-async def of_organisation(
-    house: House, staff: Staff, *, before: int | None = None, limit: int = 200
-) -> Page:
+async def of_organisation(house: House, staff: Staff, *, before: int | None = None, limit: int = 200) -> Page:
     """Return what the supervisor's own organisation's staff and systems did.
 
     Raises:

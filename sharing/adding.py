@@ -33,7 +33,12 @@ class Added:
 
 
 async def add(
-    house: House, principal: Principal, alias: bytes, records: Sequence[Record], *, purpose: Purpose | None = None
+    house: House,
+    principal: Principal,
+    alias: bytes,
+    records: Sequence[Record],
+    *,
+    purpose: Purpose | None = None,
 ) -> Added:
     """Add records, all or none.
 

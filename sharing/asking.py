@@ -178,9 +178,7 @@ def _store(connection: Connection, keys: VaultKeys, request: AccessRequest) -> N
     )
 
 
-def _open(
-    house: House, connection: Connection, alias: bytes
-) -> tuple[VaultState, list[AccessRequest]]:
+def _open(house: House, connection: Connection, alias: bytes) -> tuple[VaultState, list[AccessRequest]]:
     vault_state = house.load(connection, alias)
     query = select(_REQUESTS).where(_REQUESTS.c.vault_id == vault_state.vault)
     rows = connection.execute(query.order_by(_REQUESTS.c.created_us.desc())).mappings()
@@ -202,12 +200,18 @@ def _seal(keys: VaultKeys, request: AccessRequest) -> bytes:
 def _unseal(keys: VaultKeys, row: AccessRequestRow) -> AccessRequest:
     bound = context("access-request", keys.vault, row.request_id)
     fields: dict[str, Any] = json.loads(envelope.open_box(keys.rules, row.sealed, bound_to=bound))
+    staff_id, staff_name, staff_title = fields["staff"]
+    unit_id, unit_name, provider_name = fields["unit"]
     return AccessRequest(
         row.request_id.hex(),
         moment(row.created_us),
         RequestState(row.state),
-        *fields["staff"],
-        *fields["unit"],
+        staff_id,
+        staff_name,
+        staff_title,
+        unit_id,
+        unit_name,
+        provider_name,
         tuple(Category(one) for one in fields["categories"]),
         tuple(Action(one) for one in fields["actions"]),
         Purpose(fields["purpose"]),

@@ -25,7 +25,6 @@ from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.state import Drawer, VaultState
 
-
 _TRIES = 4
 
 

@@ -193,7 +193,9 @@ def author_of(principal: Principal) -> Author:
             return Author(AuthorKind.PROXY, person.alias.hex(), person.name, relation)
         case Staff():
             unit = principal.commission.unit
-            return Author(AuthorKind.PROFESSIONAL, principal.id, f"{principal.name}, {principal.title}", unit.name)
+            return Author(
+                AuthorKind.PROFESSIONAL, principal.id, f"{principal.name}, {principal.title}", unit.name
+            )
         case Client():
             return Author(AuthorKind.CLIENT, principal.id, principal.name, principal.provider.name)
         case System():

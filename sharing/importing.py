@@ -171,9 +171,7 @@ def _apply(
     return removed, change.finish()
 
 
-def _keep(
-    house: House, change: Change, name: DrawerName, kept: list[tuple[SegmentRow, list[Record]]]
-) -> int:
+def _keep(house: House, change: Change, name: DrawerName, kept: list[tuple[SegmentRow, list[Record]]]) -> int:
     """Seal what stays anew, no longer under the import that is undone."""
     if not kept:
         return 0

@@ -15,6 +15,4 @@ async def look_up(
         consent.gate.Refused: this principal may not look people up.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(
-        principal, vault_state, Deed.LOOKUP, EventKind.LOOKUP, Activity.READ, purpose=purpose
-    )
+    await house.ask(principal, vault_state, Deed.LOOKUP, EventKind.LOOKUP, Activity.READ, purpose=purpose)

@@ -1,8 +1,8 @@
 """What somebody may do with one vault, so that a page can offer it: which categories to read and to add.
 
 A forecast is what the gate would say now. It is pure, releases nothing and is no permission: what is then
-done is asked of the gate, which decides again and writes it down. Whose vault it is is told only to those whom
-the gate has let in.
+done is asked of the gate, which decides again and writes it down. Whose vault it is, is told only to those
+whom the gate has let in.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ async def meet(house: House, principal: Principal, alias: bytes) -> Met:
 
 
 async def may_add(house: House, principal: Principal, alias: bytes) -> Adding:
-    """Return what may be added, before anything is: logged as a look-up if permitted, else as a refused attempt.
+    """Return what may be added, before anything is: in the log a look-up, or where refused an attempt.
 
     Raises:
         consent.gate.Refused: nothing may be added; the same where there is no vault.

@@ -146,9 +146,7 @@ def _tags(vault_state: VaultState, category: Category, query: Query) -> list[byt
     return [naming.month_tag(vault_state.keys, category, month) for month in touched]
 
 
-async def _authorize(
-    house: House, principal: Principal, snapshot: _Snapshot, query: Query
-) -> Authorization:
+async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, query: Query) -> Authorization:
     return await house.ask(
         principal,
         snapshot.state,

@@ -32,9 +32,7 @@ async def ensure(
         again = state.find(connection, person.alias)
         if again is not None:
             return again
-        vault, head = change.create(
-            connection, house.keystore, profile, alias=person.alias, at=house.clock()
-        )
+        vault, head = change.create(connection, house.keystore, profile, alias=person.alias, at=house.clock())
         made.append(head)
         return vault
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, update
 
@@ -93,9 +94,7 @@ class Change:
         """Replace the rules; their version moves on by one."""
         numbered = RuleSet(self._head.rules_version + 1, rules.rules)
         self._rules = seal_rules(self.state.keys, numbered)
-        self._head = replace(
-            self._head, rules_version=numbered.version, rules=heads.digest_of(self._rules)
-        )
+        self._head = replace(self._head, rules_version=numbered.version, rules=heads.digest_of(self._rules))
 
     def generation_for(self, name: DrawerName, wanted: Mapping[str, Window]) -> tuple[int, PublicKey]:
         """Return the generation to add to, starting a new one where wraps are wider than ``wanted``.
@@ -187,9 +186,7 @@ class Change:
         at = {"vault_id": self.state.vault, "drawer": found.id}
         if not found.publics:
             self._connection.execute(insert(_DRAWERS).values(**at, manifest=b""))
-        self._connection.execute(
-            insert(_GENERATIONS).values(**at, generation=generation, public=public.raw)
-        )
+        self._connection.execute(insert(_GENERATIONS).values(**at, generation=generation, public=public.raw))
         grown = replace(found, publics={**found.publics, generation: public.raw})
         self._complete(grown, generation, wanted, key)
         return generation, public
@@ -207,7 +204,11 @@ class Change:
             bound = WrapContext(self.state.vault, found.id, generation, who)
             sealed = self._keystore.wrap(key, bound_to=bound, window=window).sealed
             made[tag] = WrapRow(
-                vault_id=self.state.vault, drawer=found.id, generation=generation, recipient=tag, sealed=sealed
+                vault_id=self.state.vault,
+                drawer=found.id,
+                generation=generation,
+                recipient=tag,
+                sealed=sealed,
             )
         if made:
             self._connection.execute(
@@ -221,9 +222,7 @@ class Change:
         kept = [row for row in found.wraps if row.generation != generation or row.recipient not in made]
         self._settle(replace(found, wraps=(*kept, *made.values())))
 
-    def _rotate(
-        self, found: Drawer, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]
-    ) -> int:
+    def _rotate(self, found: Drawer, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]) -> int:
         openers = {generation: privates[generation].opener() for generation in found.publics}
         rows = state.segments(self._connection, self.state, found, parts=Parts.BODY)
         generation, public = self._new_generation(found, wanted)
@@ -294,6 +293,6 @@ class Change:
             ),
         )
 
-    def _where(self, table: object, found: Drawer) -> tuple[object, object]:
-        columns = table.c  # type: ignore[attr-defined]
+    def _where(self, table: Any, found: Drawer) -> tuple[Any, Any]:
+        columns = table.c
         return columns.vault_id == self.state.vault, columns.drawer == found.id

@@ -26,8 +26,8 @@ from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance
 
 VERSION = 1
 _HEADER = struct.Struct(">BII")  # version, records, length of the JSON part
-_NONE = np.int8(127)  # an exponent that no number has: there is no number
-_NO_END = np.int64(-1)
+_NONE = 127  # an exponent that no number has: there is no number
+_NO_END = -1
 _LIMIT = 1 << 63
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_BLOCK = 256 << 20
@@ -140,7 +140,7 @@ class _Writer:
 
     def add(self, record: Record) -> None:
         start = microseconds(record.start)
-        duration = int(_NO_END) if record.end is None else microseconds(record.end) - start
+        duration = _NO_END if record.end is None else microseconds(record.end) - start
         if record.end is not None and duration < 0:
             raise MalformedRecordError("end: before start")
         offset = record.start.utcoffset() or timedelta()
@@ -184,7 +184,7 @@ class _Writer:
         return self._strings.setdefault(text, len(self._strings)) if text else -1
 
     def _number(self, quantity: Quantity | None) -> None:
-        mantissa, exponent = (0, int(_NONE)) if quantity is None else split(quantity.value)
+        mantissa, exponent = (0, _NONE) if quantity is None else split(quantity.value)
         self._mantissa.append(mantissa)
         self._exponent.append(exponent)
 
@@ -197,9 +197,7 @@ class _Writer:
             record.status,
             source,
             *_units(record.quantity, record.canonical),
-            *(
-                (part.code, part.text, *_units(part.quantity, part.canonical)) for part in record.components
-            ),
+            *((part.code, part.text, *_units(part.quantity, part.canonical)) for part in record.components),
         )
         found = self._shapes.get(key)
         if found is None:
@@ -218,7 +216,7 @@ def split(value: Decimal) -> tuple[int, int]:
     if not isinstance(exponent, int):
         raise MalformedRecordError("value: not a number")
     mantissa = int("".join(map(str, digits)))
-    if mantissa >= _LIMIT or not -126 <= exponent < int(_NONE):
+    if mantissa >= _LIMIT or not -_NONE < exponent < _NONE:
         raise MalformedRecordError("value: more digits than can be kept")
     return (-mantissa if sign else mantissa), exponent
 
@@ -240,7 +238,13 @@ def _shape_dict(record: Record) -> dict[str, Any]:
         "status": record.status,
         "units": _units(record.quantity, record.canonical),
         "components": [
-            [part.code.system, part.code.code, part.code.display, part.text, *_units(part.quantity, part.canonical)]
+            [
+                part.code.system,
+                part.code.code,
+                part.code.display,
+                part.text,
+                *_units(part.quantity, part.canonical),
+            ]
             for part in record.components
         ],
         "author": [source.author.kind, source.author.id, source.author.name, source.author.organisation],
@@ -308,7 +312,7 @@ def _pair(columns: Columns, at: int, units: Sequence[Any]) -> tuple[Quantity | N
 
 def _quantity(columns: Columns, at: int, unit: str) -> Quantity | None:
     exponent = int(columns.exponent[at])
-    if exponent == int(_NONE):
+    if exponent == _NONE:
         return None
     mantissa = int(columns.mantissa[at])
     digits = tuple(map(int, str(abs(mantissa))))

@@ -133,6 +133,4 @@ def stored_heads(connection: Connection, keystore: KeyStore) -> dict[bytes, tupl
     """Return each vault's stored version and digest by its pseudonym in the log; no vault is opened."""
     rows = connection.execute(select(_VAULTS.c.vault_id, _VAULTS.c.head))
     refs = {bytes(vault): Head.decode(head).ref() for vault, head in rows}
-    return {
-        keystore.pseudonym(vault_scope(vault)): (ref.version, ref.digest) for vault, ref in refs.items()
-    }
+    return {keystore.pseudonym(vault_scope(vault)): (ref.version, ref.digest) for vault, ref in refs.items()}

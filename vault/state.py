@@ -115,7 +115,9 @@ def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawe
     told = state.head.drawers.get(drawer_id)
     if told is None:
         return None
-    manifest = connection.execute(select(_DRAWERS.c.manifest).where(*_at(_DRAWERS, state, drawer_id))).scalar()
+    manifest = connection.execute(
+        select(_DRAWERS.c.manifest).where(*_at(_DRAWERS, state, drawer_id))
+    ).scalar()
     generations = [
         GenerationRow(**row)
         for row in connection.execute(
@@ -180,9 +182,7 @@ def seal_profile(keys: VaultKeys, profile: Profile) -> bytes:
         "controller": profile.controller,
         "guardians": [alias.hex() for alias in profile.guardians],
     }
-    return envelope.seal_box(
-        keys.rules, json.dumps(fields).encode(), bound_to=context("profile", keys.vault)
-    )
+    return envelope.seal_box(keys.rules, json.dumps(fields).encode(), bound_to=context("profile", keys.vault))
 
 
 def open_profile(keys: VaultKeys, sealed: bytes) -> Profile:

@@ -47,8 +47,14 @@ def _provision(rule: Rule) -> dict[str, Any]:
         told["purpose"] = [{"system": _REASON, "code": purpose} for purpose in sorted(rule.purposes)]
     period = {"start": rule.valid_from, "end": rule.valid_to}
     data = {"start": rule.data_from, "end": rule.data_to}
-    told |= {"period": {name: instant(at) for name, at in period.items() if at}} if any(period.values()) else {}
-    told |= {"dataPeriod": {name: day.isoformat() for name, day in data.items() if day}} if any(data.values()) else {}
+    told |= (
+        {"period": {name: instant(at) for name, at in period.items() if at}} if any(period.values()) else {}
+    )
+    told |= (
+        {"dataPeriod": {name: day.isoformat() for name, day in data.items() if day}}
+        if any(data.values())
+        else {}
+    )
     return told
 
 

@@ -253,4 +253,3 @@ async def _form(request: Call) -> Pairs:
 
 def _purpose(request: Call) -> Purpose | None:
     return parse_purpose(request.headers.get("purpose-of-use"))
-

@@ -118,5 +118,3 @@ def _number(given: dict[str, list[str]], name: str, default: int, limit: int) ->
     if not text.isdecimal() or int(text) > limit:
         raise BadRequestError(f"{name}: a number up to {limit}")
     return int(text)
-
-

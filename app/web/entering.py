@@ -1,8 +1,9 @@
 """Reads the form of a hand-written value into a record, or says field by field what is wrong with it."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from app.web.chart import ZONE
 from app.web.measures import BLOOD_PRESSURE, MeasureField, MeasureForm
@@ -11,7 +12,7 @@ from vault.measures import LOINC, MEASURES, canonical
 from vault.record import Code, Component, Provenance, Quantity, Record
 
 _DATE, _TIME = "date", "time"
-_LONGEST_NUMBER = 12
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.(?P<decimals>[0-9]{1,9}))?", re.ASCII)
 #: A clock that is a little ahead of ours is no mistake.
 _AHEAD = timedelta(minutes=5)
 _EARLIEST = date(1900, 1, 1)
@@ -67,17 +68,14 @@ def _code(code: str) -> Code:
 
 def _number(field: MeasureField, form: FormState, problems: list[FieldError]) -> Decimal | None:
     text = form.value(field.name).strip().replace(",", ".").replace("\N{MINUS SIGN}", "-")
+    found = _NUMBER.fullmatch(text)
+    value = Decimal(text) if found is not None else None
     problem = None
-    try:
-        value = Decimal(text) if len(text) <= _LONGEST_NUMBER else Decimal("NaN")
-    except InvalidOperation:
-        value = Decimal("NaN")
-    exponent = value.as_tuple().exponent
     if not text:
         problem = FieldProblem.REQUIRED
-    elif not isinstance(exponent, int):
+    elif found is None or value is None:
         problem = FieldProblem.NOT_A_NUMBER
-    elif -exponent > field.decimals:
+    elif len(found["decimals"] or "") > field.decimals:
         problem = FieldProblem.TOO_MANY_DECIMALS
     elif not field.low <= value <= field.high:
         problem = FieldProblem.OUT_OF_RANGE

@@ -2,6 +2,8 @@
 
 import re
 
+from litestar.params import FromPath
+
 from app import uploads
 from app.api import undo as undo_import
 from app.errors import BadRequestError, NotFoundError
@@ -65,19 +67,19 @@ async def take(request: Asked) -> Answer:
 
 
 @shown("/imports/{import_id:str}")
-async def show_import(request: Asked, import_id: str) -> Answer:
+async def show_import(request: Asked, import_id: FromPath[str]) -> Answer:
     """Show how an import goes, or went."""
     return page(request, "import.html", await _view(request, owner(request), import_id))
 
 
 @shown("/imports/{import_id:str}/progress")
-async def show_progress(request: Asked, import_id: str) -> Answer:
+async def show_progress(request: Asked, import_id: FromPath[str]) -> Answer:
     """Show the part of the page that changes while an import runs."""
     return page(request, "_import_state.html", await _view(request, owner(request), import_id))
 
 
 @taken("/imports/{import_id:str}/undo")
-async def undo(request: Asked, import_id: str) -> Answer:
+async def undo(request: Asked, import_id: FromPath[str]) -> Answer:
     """Remove what an import brought and no other import did."""
     own = owner(request)
     await form(request)

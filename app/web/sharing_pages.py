@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 from litestar.exceptions import PermissionDeniedException
+from litestar.params import FromPath
 
 from app.errors import BadRequestError, NotFoundError
 from app.security import demand_fresh, valv_of
@@ -176,7 +177,7 @@ def _raw(fields: FormState) -> dict[str, Any]:
 
 
 @shown("/sharing/{rule_id:str}/revoke")
-async def show_revoke(request: Asked, rule_id: str) -> Answer:
+async def show_revoke(request: Asked, rule_id: FromPath[str]) -> Answer:
     """Show a rule that is about to end, and who loses or gains what by that."""
     own, valv = owner(request), valv_of(request)
     before = (await granting.rules_of(valv.house, own.principal, own.alias)).rules
@@ -190,7 +191,7 @@ async def show_revoke(request: Asked, rule_id: str) -> Answer:
 
 
 @taken("/sharing/{rule_id:str}/revoke")
-async def revoke(request: Asked, rule_id: str) -> Answer:
+async def revoke(request: Asked, rule_id: FromPath[str]) -> Answer:
     """End a rule."""
     own = owner(request)
     await form(request)
@@ -202,7 +203,7 @@ async def revoke(request: Asked, rule_id: str) -> Answer:
 
 
 @shown("/requests/{request_id:str}")
-async def show_request(request: Asked, request_id: str) -> Answer:
+async def show_request(request: Asked, request_id: FromPath[str]) -> Answer:
     """Show what staff ask for."""
     own = owner(request)
     asked = await asking.requests_of(valv_of(request).house, own.principal, own.alias)
@@ -213,7 +214,7 @@ async def show_request(request: Asked, request_id: str) -> Answer:
 
 
 @taken("/requests/{request_id:str}")
-async def answer(request: Asked, request_id: str) -> Answer:
+async def answer(request: Asked, request_id: FromPath[str]) -> Answer:
     """Say yes, which makes the rule, or no."""
     own, house, fields = owner(request), valv_of(request).house, await form(request)
     match fields.value("answer"):

@@ -178,7 +178,7 @@ def page(
     lang = lang_of(request)
     content = renderer.render(template, view, lang=lang, chrome=_chrome(request, here, csrf))
     response: Answer = Response(
-        content, status_code=status, media_type="text/html; charset=utf-8", headers=dict(headers or {})
+        content, status_code=status, media_type="text/html", headers=dict(headers or {})
     )
     if "lang" in request.query_params:
         response.set_cookie(_language(valv_of(request), lang))

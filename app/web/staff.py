@@ -4,6 +4,8 @@ One who has no vault and one who shares nothing are answered alike, by the same 
 personal number is never in an address and never shown again; a name is shown only where the gate let in.
 """
 
+from litestar.params import FromPath
+
 from app.errors import TooManyRequestsError
 from app.security import valv_of
 from app.throttling import count_lookup
@@ -67,7 +69,7 @@ def _show_wrong(request: Asked, problem: FieldProblem, status: int) -> Answer:
 
 
 @shown("/staff/patients/{patient:str}")
-async def show_patient(request: Asked, patient: str) -> Answer:
+async def show_patient(request: Asked, patient: FromPath[str]) -> Answer:
     """Show what a citizen shares with the active commission."""
     member, alias = staff(request), parse_patient(patient)
     try:
@@ -104,7 +106,7 @@ def _address(alias: bytes) -> str:
 
 
 @shown("/staff/patients/{patient:str}/add")
-async def show_add(request: Asked, patient: str) -> Answer:
+async def show_add(request: Asked, patient: FromPath[str]) -> Answer:
     """Show the measures that this commission may add here, or one's form."""
     member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
     try:
@@ -118,7 +120,7 @@ async def show_add(request: Asked, patient: str) -> Answer:
 
 
 @taken("/staff/patients/{patient:str}/add")
-async def add(request: Asked, patient: str) -> Answer:
+async def add(request: Asked, patient: FromPath[str]) -> Answer:
     """Add a value, in the commission's name; the gate decides when it is added."""
     member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
     fields = await form(request)
@@ -145,7 +147,7 @@ def _add_view(alias: bytes, found: Adding, measure: MeasureForm | None, state: F
 
 
 @shown("/staff/patients/{patient:str}/request")
-async def show_ask(request: Asked, patient: str) -> Answer:
+async def show_ask(request: Asked, patient: FromPath[str]) -> Answer:
     """Show the form to ask for access by, or that it was sent."""
     member, alias = staff(request), parse_patient(patient)
     sent = request.query_params.get("done") == Notice.REQUEST_SENT
@@ -153,7 +155,7 @@ async def show_ask(request: Asked, patient: str) -> Answer:
 
 
 @taken("/staff/patients/{patient:str}/request")
-async def ask(request: Asked, patient: str) -> Answer:
+async def ask(request: Asked, patient: FromPath[str]) -> Answer:
     """Send a request; what is said after that is the same whoever the citizen is."""
     member, alias, fields = staff(request), parse_patient(patient), await form(request)
     actions, categories = picked(Action, fields.all("actions")), picked(Category, fields.all("categories"))
