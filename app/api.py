@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from app import demo, uploads
@@ -79,7 +80,7 @@ def personas() -> list[dict[str, str]]:
 
 
 @post("/token", opt={"access": Access.DEMO}, status_code=200)
-async def token(request: Call, data: TokenRequest) -> Token:
+async def token(request: Call, data: JSONBody[TokenRequest]) -> Token:
     """A bearer token for a made-up persona."""
     valv = valv_of(request)
     try:
@@ -116,7 +117,7 @@ def me(request: Call) -> dict[str, Any]:
     return told
 
 
-# --- imports
+# --- how imports go
 
 
 @post("/imports", status_code=202, request_max_body_size=None)
@@ -140,7 +141,7 @@ async def list_imports(request: Call) -> list[dict[str, Any]]:
 
 
 @get("/imports/{import_id:str}")
-async def show_import(request: Call, import_id: str) -> dict[str, Any]:
+async def show_import(request: Call, import_id: FromPath[str]) -> dict[str, Any]:
     """How an import goes, and which rows were rejected, where and why."""
     valv, who = valv_of(request), principal(request)
     alias, identifier = alias_for(who, None), _import_id(import_id)
@@ -152,7 +153,7 @@ async def show_import(request: Call, import_id: str) -> dict[str, Any]:
 
 
 @delete("/imports/{import_id:str}", status_code=204)
-async def undo_import(request: Call, import_id: str) -> None:
+async def undo_import(request: Call, import_id: FromPath[str]) -> None:
     """End an import if it runs, and remove what it brought and no other import did."""
     valv, who = valv_of(request), principal(request)
     await undo(valv, who, alias_for(who, None), _import_id(import_id))
@@ -178,7 +179,7 @@ async def undo(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> No
 
 
 @post("/consents", status_code=201)
-async def make_consent(request: Call, data: dict[str, Any]) -> dict[str, str]:
+async def make_consent(request: Call, data: JSONBody[dict[str, Any]]) -> dict[str, str]:
     """Make an allow or a block; needs an authentication under five minutes old."""
     demand_fresh(request)
     house, who = valv_of(request).house, principal(request)
@@ -196,14 +197,14 @@ async def list_consents(request: Call) -> list[dict[str, Any]]:
 
 
 @delete("/consents/{rule_id:str}", status_code=204)
-async def end_consent(request: Call, rule_id: str) -> None:
+async def end_consent(request: Call, rule_id: FromPath[str]) -> None:
     """Revoke a rule: the very next request is decided without it."""
     who = principal(request)
     await granting.revoke(valv_of(request).house, who, alias_for(who, None), rule_id)
 
 
 @post("/consents/preview", status_code=200)
-async def preview_consent(request: Call, data: dict[str, Any]) -> dict[str, Any]:
+async def preview_consent(request: Call, data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
     """Who would gain and lose what by such a rule; nothing is saved."""
     house, who = valv_of(request).house, principal(request)
     rule = _rule(who, data, house.clock())
@@ -215,7 +216,7 @@ async def preview_consent(request: Call, data: dict[str, Any]) -> dict[str, Any]
 
 
 @post("/access-requests", status_code=202)
-async def ask_for_access(request: Call, data: AccessWish) -> dict[str, str]:
+async def ask_for_access(request: Call, data: JSONBody[AccessWish]) -> dict[str, str]:
     """Ask a citizen for access. The reply is the same whoever the citizen is."""
     house, who = valv_of(request).house, principal(request)
     if not isinstance(who, Staff):
@@ -242,7 +243,7 @@ async def list_requests(request: Call) -> list[dict[str, Any]]:
 
 
 @post("/access-requests/{request_id:str}", status_code=204)
-async def answer_request(request: Call, request_id: str, data: Answer) -> None:
+async def answer_request(request: Call, request_id: FromPath[str], data: JSONBody[Answer]) -> None:
     """Accept as asked, or decline."""
     house, who = valv_of(request).house, principal(request)
     alias = alias_for(who, None)
@@ -265,7 +266,7 @@ async def my_accesses(request: Call) -> list[dict[str, Any]]:
 
 
 @get("/accesses/{entry_id:str}/receipt")
-async def receipt(request: Call, entry_id: str) -> Response[str]:
+async def receipt(request: Call, entry_id: FromPath[str]) -> Response[str]:
     """The proof that an entry stands in the log: C2SP tlog-proof against a signed checkpoint."""
     valv, who = valv_of(request), principal(request)
     text = await accesses.proof(valv.house, who, alias_for(who, None), _import_id(entry_id))

@@ -17,7 +17,7 @@ class Jobs:
     """The worker of one process."""
 
     def __init__(self, run_waiting: Callable[[], int]) -> None:
-        self._celery = Celery("valv", broker="memory://")
+        self._celery = Celery("valv", broker="memory://", set_as_current=False)
         self._celery.conf.update(
             task_ignore_result=True,
             worker_hijack_root_logger=False,
@@ -28,7 +28,7 @@ class Jobs:
         def sweep() -> None:
             run_waiting()
 
-        self._sweep = self._celery.task(name="sweep")(sweep)
+        self._sweep = self._celery.task(name="sweep", shared=False)(sweep)
         self._beat: EmbeddedService | None = None
 
     def start(self) -> None:

@@ -23,7 +23,18 @@ import numpy.typing as npt
 from importers import apple_health, detect, fhir
 from importers.candidates import Candidate, FormatError, Rejection
 from importers.upload import UploadReader
-from importers.wire import Claim, Done, Need, Progress, Sealed, Shelf, Task, from_parent, send
+from importers.wire import (
+    BrokenPipeToChildError,
+    Claim,
+    Done,
+    Need,
+    Progress,
+    Sealed,
+    Shelf,
+    Task,
+    from_parent,
+    send,
+)
 from keys.envelope import moment
 from keys.keystore import VaultKeys
 from keys.primitives import KeysError, PublicKey, fingerprint
@@ -79,9 +90,11 @@ class Child:
         self._progress.format = found
         match found:
             case "apple-health":
-                return apple_health.read(stream, provenance=self._provenance(Origin.APPLE_HEALTH))
+                return apple_health.read(
+                    cast("BinaryIO", stream), provenance=self._provenance(Origin.APPLE_HEALTH)
+                )
             case _:
-                return fhir.read(stream, provenance=self._provenance(Origin.FHIR_FILE))
+                return fhir.read(cast("BinaryIO", stream), provenance=self._provenance(Origin.FHIR_FILE))
 
     def _provenance(self, origin: Origin) -> Provenance:
         kind, who, name, organisation = self._task.author
@@ -147,7 +160,7 @@ class Child:
         send(self._out, Need(str(key[0]), key[1]))
         shelf = from_parent(self._in)
         if not isinstance(shelf, Shelf):
-            raise FormatError("the import was ended")
+            raise BrokenPipeToChildError("the parent answered something else")
         self._seen[key] = np.frombuffer(shelf.theirs, dtype=">u8").astype(np.uint64)
         self._own[key] = np.frombuffer(shelf.own, dtype=">u8").astype(np.uint64)
         tag = naming.month_tag(self._keys, *key)
@@ -165,7 +178,7 @@ class Child:
         except MalformedRecordError:
             self._seal_singly(key, place, records)
             return
-        send(self._out, Sealed(str(key[0]), row.model_dump()))
+        send(self._out, Sealed(str(key[0]), row.columns()))
 
     def _seal_singly(self, key: Key, place: Place, records: list[Record]) -> None:
         """Find the one record that cannot be kept, list it, and keep the others."""

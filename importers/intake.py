@@ -33,8 +33,8 @@ from vault import naming, state
 from vault.change import Change, StaleGenerationError
 from vault.database import Database
 from vault.naming import INTAKE_DRAWER, DrawerName
+from vault.segment import Segment
 from vault.state import VaultState
-from vault.tables import SegmentRow
 
 _IMPORTS = ImportRow.__table__  # type: ignore[attr-defined]
 _CLAIMS = ImportClaimRow.__table__  # type: ignore[attr-defined]
@@ -64,7 +64,7 @@ class Upload:
 
 @dataclass(slots=True)
 class _Batch:
-    rows: dict[DrawerName, list[SegmentRow]] = field(default_factory=dict)
+    rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     progress: Progress | None = None
 
@@ -244,7 +244,7 @@ class Intake:
                 case Need(name, month):
                     wire.send(outward, self._shelf(row, name, month))
                 case Sealed(name, fields):
-                    batch.rows.setdefault(name, []).append(SegmentRow(**fields))
+                    batch.rows.setdefault(name, []).append(Segment(**fields))
                 case Claim() as claim:
                     batch.claims.append(claim)
                 case Progress() as progress:

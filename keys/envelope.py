@@ -7,7 +7,7 @@ wrap) or HPKE ``info`` (sealed key), never part of the envelope.
 
 import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from keys import primitives
 from keys.primitives import MalformedError, Opener, PrivateKey, PublicKey
@@ -88,7 +88,7 @@ class Window:
         return bool(a <= c and d <= b)
 
     def encode(self) -> bytes:
-        """Return two signed 64-bit big-endian microseconds since 1970; an open side is the least or greatest."""
+        """Return two signed 64-bit big-endian microseconds since 1970; an open side is -(2^63 - 1) or 2^63 - 1."""
         return _WINDOW.pack(
             -_FOREVER if self.not_before is None else microseconds(self.not_before),
             _FOREVER if self.not_after is None else microseconds(self.not_after),
@@ -96,7 +96,13 @@ class Window:
 
     @classmethod
     def decode(cls, raw: bytes) -> "Window":
-        """Read what :meth:`encode` wrote."""
+        """Read what :meth:`encode` wrote.
+
+        Raises:
+            MalformedError: not 16 bytes, or beyond the calendar.
+        """
+        if len(raw) != _WINDOW.size:
+            raise MalformedError("a window has the wrong size")
         start, end = _WINDOW.unpack(raw)
         return cls(
             None if start == -_FOREVER else moment(start),
@@ -114,7 +120,10 @@ def microseconds(at: datetime) -> int:
 
 def moment(us: int) -> datetime:
     """Return the UTC time ``us`` microseconds after 1970."""
-    return datetime.fromtimestamp(us // 1_000_000, UTC).replace(microsecond=us % 1_000_000)
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    except OverflowError:
+        raise MalformedError("a time beyond the calendar") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class KeyStore:
     def open(self, receipt: Receipt, wrap: Wrap) -> PrivateKey:
         """Open one wrap against a receipt.
 
-        1. the log signed the receipt, 2. it is under 10 s old, 3. it names this vault, drawer and generation
+        1. the log signed the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault, drawer and generation
         and this recipient, 4. it was not used for them before, 5. the wrap opens under the drawer's shred key
         and the recipient's private half, 6. its authenticated window holds now.
 
@@ -151,7 +151,7 @@ class KeyStore:
         if not receipt.is_signed_by(self._log_public):
             raise RefusedReceiptError("the receipt is not signed by the log")
         if not abs(now - receipt.at) < RECEIPT_LIFETIME:
-            raise RefusedReceiptError("the receipt is too old")
+            raise RefusedReceiptError("the receipt is too old, or from the future")
         if receipt.vault != bound.vault or (bound.drawer, bound.generation) not in receipt.opens.drawers:
             raise RefusedReceiptError("the receipt names another vault, drawer or generation")
         if bound.recipient not in receipt.opens.recipients:
@@ -276,8 +276,11 @@ class KeyStore:
         return found
 
     def _destroy(self, names: Iterable[str]) -> None:
+        """All or none: a crash between two drawers must not leave one of them to open."""
         connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
         connection.executemany("DELETE FROM secrets WHERE name = ?", [(self._sealed_name(n),) for n in names])
+        connection.execute("COMMIT")
 
 
 def _shred_name(vault: bytes, drawer: bytes) -> str:

@@ -17,9 +17,8 @@ from vault.change import Change, StaleGenerationError
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.opening import Opening
 from vault.record import Record
-from vault.segment import Place
+from vault.segment import Place, Segment
 from vault.state import Drawer, VaultState
-from vault.tables import SegmentRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ async def rejections(
 ) -> tuple[RejectedRow, ...]:
     """Open the rejected rows of an import; only the owner's side has that drawer's key."""
 
-    def work(connection: Connection) -> tuple[VaultState, Drawer | None, list[SegmentRow]]:
+    def work(connection: Connection) -> tuple[VaultState, Drawer | None, list[Segment]]:
         vault_state = house.load(connection, alias)
         drawer = state.drawer(connection, vault_state, INTAKE_DRAWER)
         tag = naming.month_tag(vault_state.keys, INTAKE_DRAWER, import_id.hex())
@@ -123,10 +122,10 @@ async def _undo_once(
 
 def _take(
     house: House, connection: Connection, alias: bytes, import_id: bytes
-) -> tuple[VaultState, dict[DrawerName, Drawer], dict[DrawerName, list[SegmentRow]]]:
+) -> tuple[VaultState, dict[DrawerName, Drawer], dict[DrawerName, list[Segment]]]:
     vault_state = house.load(connection, alias)
     drawers: dict[DrawerName, Drawer] = {}
-    rows: dict[DrawerName, list[SegmentRow]] = {}
+    rows: dict[DrawerName, list[Segment]] = {}
     for name in (*Category, INTAKE_DRAWER):
         drawer = state.drawer(connection, vault_state, name)
         if drawer is None:
@@ -140,8 +139,8 @@ def _take(
 
 
 def _kept(
-    opening: Opening, drawer: Drawer, rows: Iterable[SegmentRow], claims: Claims
-) -> Iterable[tuple[SegmentRow, list[Record]]]:
+    opening: Opening, drawer: Drawer, rows: Iterable[Segment], claims: Claims
+) -> Iterable[tuple[Segment, list[Record]]]:
     """Open only the segments of which another import claims a part."""
     for row in rows:
         claimed = claims.get((row.drawer, row.tag), frozenset())
@@ -156,8 +155,8 @@ def _apply(
     house: House,
     connection: Connection,
     vault: bytes,
-    rows: dict[DrawerName, list[SegmentRow]],
-    kept: dict[DrawerName, list[tuple[SegmentRow, list[Record]]]],
+    rows: dict[DrawerName, list[Segment]],
+    kept: dict[DrawerName, list[tuple[Segment, list[Record]]]],
     at: datetime,
 ) -> tuple[int, HeadRef | None]:
     if not rows:
@@ -171,7 +170,7 @@ def _apply(
     return removed, change.finish()
 
 
-def _keep(house: House, change: Change, name: DrawerName, kept: list[tuple[SegmentRow, list[Record]]]) -> int:
+def _keep(house: House, change: Change, name: DrawerName, kept: list[tuple[Segment, list[Record]]]) -> int:
     """Seal what stays anew, no longer under the import that is undone."""
     if not kept:
         return 0

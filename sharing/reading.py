@@ -22,9 +22,8 @@ from vault import naming, state
 from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.record import Record
-from vault.segment import Parts, Summary
+from vault.segment import Parts, Segment, Summary
 from vault.state import Drawer, VaultState
-from vault.tables import SegmentRow
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
 
@@ -68,7 +67,7 @@ class Latest:
 class _Snapshot:
     state: VaultState
     drawers: dict[DrawerName, Drawer] = field(default_factory=dict)
-    rows: dict[DrawerName, list[SegmentRow]] = field(default_factory=dict)
+    rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
 
 
 async def read(house: House, principal: Principal, alias: bytes, query: Query) -> Reading:

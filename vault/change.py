@@ -23,10 +23,10 @@ from keys.keystore import KeyStore
 from keys.primitives import PrivateKey, PublicKey
 from vault import head as heads
 from vault import naming, segment, state
-from vault.errors import VaultError
+from vault.errors import Finding, TamperedError, VaultError
 from vault.head import DrawerDigests, Head
 from vault.naming import DrawerName
-from vault.segment import Parts
+from vault.segment import Parts, Segment
 from vault.state import Drawer, Profile
 from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
 
@@ -108,20 +108,25 @@ class Change:
             return self._new_generation(found, wanted)
         return found.current, PublicKey(found.publics[found.current])
 
-    def add(self, name: DrawerName, rows: Sequence[SegmentRow]) -> None:
-        """Store sealed segments.
+    def add(self, name: DrawerName, rows: Sequence[Segment]) -> None:
+        """Store sealed segments; whoever sealed them (the import child parses foreign bytes) is not trusted.
 
         Raises:
             StaleGenerationError: one is sealed to another generation than the current.
+            TamperedError: one is not this drawer's, or its digests are not those of its parts.
         """
         found = self._existing(name)
         if any(row.generation != found.current for row in rows):
             raise StaleGenerationError("sealed to an older generation")
+        for row in rows:
+            if (row.vault_id, row.drawer, row.born) != (self.state.vault, found.id, row.generation):
+                raise TamperedError(Finding.FORGED_SEGMENT)
+            segment.digest(row, Parts.BODY)
         old = self._shelves(found, {row.tag for row in rows})
-        self._connection.execute(insert(_SEGMENTS), [row.model_dump() for row in rows])
+        self._connection.execute(insert(_SEGMENTS), [row.columns() for row in rows])
         self._restack(found, [*old, *rows], {row.tag for row in rows})
 
-    def remove(self, name: DrawerName, rows: Sequence[SegmentRow]) -> None:
+    def remove(self, name: DrawerName, rows: Sequence[Segment]) -> None:
         """Delete segments."""
         found = self._existing(name)
         tags = {row.tag for row in rows}
@@ -143,7 +148,7 @@ class Change:
         if any(self._is_wider(found, wanted, generation) for generation in found.publics):
             return self._rotate(found, wanted, privates)
         for generation in found.publics:
-            self._complete(found, generation, wanted, privates[generation])
+            self._complete(self._existing(name), generation, wanted, privates[generation])
         return 0
 
     def finish(self) -> HeadRef:
@@ -224,7 +229,7 @@ class Change:
 
     def _rotate(self, found: Drawer, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]) -> int:
         openers = {generation: privates[generation].opener() for generation in found.publics}
-        rows = state.segments(self._connection, self.state, found, parts=Parts.BODY)
+        rows = state.segments(self._connection, self.state, found, parts=Parts.SUMMARY)
         generation, public = self._new_generation(found, wanted)
         resealed = [
             segment.reseal(
@@ -257,11 +262,11 @@ class Change:
 
     # --- shelves, manifest and head
 
-    def _shelves(self, found: Drawer, tags: Iterable[bytes]) -> list[SegmentRow]:
+    def _shelves(self, found: Drawer, tags: Iterable[bytes]) -> list[Segment]:
         return state.segments(self._connection, self.state, found, tags=tags, parts=Parts.SUMMARY)
 
-    def _restack(self, found: Drawer, rows: Sequence[SegmentRow], tags: Iterable[bytes]) -> None:
-        stacks: dict[bytes, list[SegmentRow]] = {tag: [] for tag in tags}
+    def _restack(self, found: Drawer, rows: Sequence[Segment], tags: Iterable[bytes]) -> None:
+        stacks: dict[bytes, list[Segment]] = {tag: [] for tag in tags}
         for row in rows:
             stacks[row.tag].append(row)
         shelves = {tag: shelf for tag, shelf in found.shelves.items() if tag not in stacks}

@@ -88,7 +88,7 @@ def decode(block: bytes, fingerprints: bytes) -> Columns:
         MalformedRecordError: not a version 1 block, or its parts do not agree.
     """
     try:
-        raw = zstandard.ZstdDecompressor().decompress(block, max_output_size=MAX_BLOCK)
+        raw = _decompress(block)
         version, count, size = _HEADER.unpack_from(raw)
         if version != VERSION:
             raise MalformedRecordError("segment body: unknown version")
@@ -112,11 +112,31 @@ def decode(block: bytes, fingerprints: bytes) -> Columns:
             fingerprint=np.frombuffer(fingerprints, dtype=">u8").astype(np.uint64),
             offsets=offsets,
         )
+        reader.end()
+        _check_indexes(columns)
     except (zstandard.ZstdError, struct.error, ValueError, KeyError, IndexError) as error:
         raise MalformedRecordError("segment body: malformed") from error
     if len(columns.fingerprint) != count:
         raise MalformedRecordError("segment body: fingerprints and records differ in number")
     return columns
+
+
+def _decompress(block: bytes) -> bytes:
+    """Open one zstd frame of a stated size and nothing behind it: a bound on output does not bind such a frame."""
+    if not 0 <= zstandard.get_frame_parameters(block).content_size <= MAX_BLOCK:
+        raise MalformedRecordError("segment body: too large")
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    raw = decompressor.decompress(block)
+    if not decompressor.eof or decompressor.unused_data:
+        raise MalformedRecordError("segment body: malformed")
+    return raw
+
+
+def _check_indexes(columns: Columns) -> None:
+    """Refuse rows that name a string that is not there (a shape that is not there has raised already)."""
+    for column in (columns.text, columns.resource):
+        if len(column) and not -1 <= int(column.min()) <= int(column.max()) < len(columns.strings):
+            raise MalformedRecordError("segment body: malformed")
 
 
 class _Reader:
@@ -127,6 +147,10 @@ class _Reader:
         array = np.frombuffer(self._raw, dtype=kind, count=count, offset=self._at)
         self._at += array.nbytes
         return array.astype(array.dtype.newbyteorder("="))
+
+    def end(self) -> None:
+        if self._at != len(self._raw):
+            raise MalformedRecordError("segment body: malformed")
 
 
 class _Writer:
@@ -152,10 +176,10 @@ class _Writer:
         texts.append(self._string(record.text))
         resources.append(self._string(record.resource))
         self._number(record.quantity)
-        self._number(None if record.canonical == record.quantity else record.canonical)
+        self._number(None if _same(record.canonical, record.quantity) else record.canonical)
         for part in record.components:
             self._number(part.quantity)
-            self._number(None if part.canonical == part.quantity else part.canonical)
+            self._number(None if _same(part.canonical, part.quantity) else part.canonical)
 
     def block(self, count: int) -> bytes:
         shape, texts, start, durations, zones, resources = self._columns
@@ -225,8 +249,15 @@ def _units(quantity: Quantity | None, canonical: Quantity | None) -> tuple[str, 
     return (
         "" if quantity is None else quantity.unit,
         None if canonical is None else canonical.unit,
-        canonical is not None and canonical == quantity,
+        canonical is not None and _same(canonical, quantity),
     )
+
+
+def _same(one: Quantity | None, other: Quantity | None) -> bool:
+    """Tell whether two numbers are written alike: 1.0 equals 1.00, but is not written so."""
+    if one is None or other is None:
+        return one is other
+    return one.unit == other.unit and one.value.as_tuple() == other.value.as_tuple()
 
 
 def _shape_dict(record: Record) -> dict[str, Any]:

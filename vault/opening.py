@@ -14,9 +14,9 @@ from keys.primitives import CannotOpenError, Opener, PrivateKey
 from vault import naming, segment
 from vault.codec import Columns
 from vault.errors import NoKeyError
-from vault.segment import Summary
+from vault.segment import Segment, Summary
 from vault.state import Drawer, VaultState
-from vault.tables import SegmentRow, WrapRow
+from vault.tables import WrapRow
 
 
 class Opening:
@@ -40,17 +40,17 @@ class Opening:
         """
         return {generation: self._private(drawer, generation) for generation in drawer.publics}
 
-    def columns(self, drawer: Drawer, rows: Sequence[SegmentRow]) -> Iterator[tuple[SegmentRow, Columns]]:
+    def columns(self, drawer: Drawer, rows: Sequence[Segment]) -> Iterator[tuple[Segment, Columns]]:
         """Open segments' records, one segment at a time."""
         for row in rows:
             yield row, segment.open_body(row, self._segment_key(drawer, row))
 
-    def summaries(self, drawer: Drawer, rows: Sequence[SegmentRow]) -> Iterator[Summary]:
+    def summaries(self, drawer: Drawer, rows: Sequence[Segment]) -> Iterator[Summary]:
         """Open segments' summaries."""
         for row in rows:
             yield segment.open_summary(row, self._segment_key(drawer, row))
 
-    def _segment_key(self, drawer: Drawer, row: SegmentRow) -> bytes:
+    def _segment_key(self, drawer: Drawer, row: Segment) -> bytes:
         mark = (drawer.id, row.generation)
         if mark not in self._openers:
             self._openers[mark] = self._private(drawer, row.generation).opener()

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -28,7 +28,6 @@ from vault import codec
 from vault.codec import Columns
 from vault.errors import Finding, TamperedError
 from vault.record import Record
-from vault.tables import SegmentRow
 
 FULL = 1024
 
@@ -38,6 +37,33 @@ class Parts(Enum):
 
     SUMMARY = "summary"
     BODY = "body"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Segment:
+    """One sealed segment: the columns of :class:`vault.tables.SegmentRow`.
+
+    ``digests`` are those of sealed key, body, summary and fingerprints. ``generation`` is the one whose public
+    half sealed the key, ``born`` the one at its making. ``import_id`` is empty where no import brought it.
+    """
+
+    vault_id: bytes
+    drawer: bytes
+    tag: bytes
+    segment: bytes
+    generation: int
+    born: int
+    import_id: bytes
+    sealed_key: bytes
+    body: bytes
+    summary: bytes
+    fingerprints: bytes
+    digests: bytes
+    written_us: int
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns as a row is written, or as they go over a pipe."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +92,12 @@ class Summary:
     latest: dict[str, tuple[int, str, str]]
 
 
-def seal(records: Sequence[Record], place: Place, *, import_id: bytes, written: datetime) -> SegmentRow:
+def seal(records: Sequence[Record], place: Place, *, import_id: bytes, written: datetime) -> Segment:
     """Seal records as one segment; they must be of one drawer and month and carry their fingerprints."""
     segment = os.urandom(16)
     key = primitives.random_key()
     header = _header(place.vault, place.drawer, place.tag, segment, place.generation)
-    row = SegmentRow(
+    sealed = Segment(
         vault_id=place.vault,
         drawer=place.drawer,
         tag=place.tag,
@@ -79,40 +105,40 @@ def seal(records: Sequence[Record], place: Place, *, import_id: bytes, written: 
         generation=place.generation,
         born=place.generation,
         import_id=import_id,
-        sealed_key=b"",
+        sealed_key=_seal_key(place.vault, place.drawer, segment, key, place.public, place.generation),
         body=envelope.seal_box(key, codec.encode(records), bound_to=context("segment-body") + header),
         summary=envelope.seal_box(key, _summarise(records), bound_to=context("segment-summary") + header),
         fingerprints=np.array([record.fingerprint for record in records], dtype=">u8").tobytes(),
         digests=b"",
         written_us=microseconds(written),
     )
-    return reseal(row, key, public=place.public, generation=place.generation)
+    return replace(sealed, digests=b"".join(_parts(sealed)))
 
 
-def reseal(row: SegmentRow, key: bytes, *, public: PublicKey, generation: int) -> SegmentRow:
-    """Return the segment with its key sealed to another generation; body and summary stay as they are."""
-    bound = _key_context(row.vault_id, row.drawer, row.segment, generation)
-    fields = {**row.model_dump(), "generation": generation}
-    fields["sealed_key"] = envelope.seal_key(public, key, bound_to=bound)
-    resealed = SegmentRow(**fields)
-    resealed.digests = b"".join(_parts(resealed))
-    return resealed
+def reseal(row: Segment, key: bytes, *, public: PublicKey, generation: int) -> Segment:
+    """Return the segment with its key sealed to another generation; body and summary stay as they are.
+
+    Neither body nor fingerprints need be at hand: their digests stay too.
+    """
+    sealed = _seal_key(row.vault_id, row.drawer, row.segment, key, public, generation)
+    digests = hashlib.sha256(sealed).digest() + row.digests[32:]
+    return replace(row, generation=generation, sealed_key=sealed, digests=digests)
 
 
-def open_key(row: SegmentRow, opener: Opener) -> bytes:
+def open_key(row: Segment, opener: Opener) -> bytes:
     """Open the segment key with the generation's private half."""
     bound = _key_context(row.vault_id, row.drawer, row.segment, row.generation)
     return envelope.open_key(opener, row.sealed_key, bound_to=bound)
 
 
-def open_body(row: SegmentRow, key: bytes) -> Columns:
+def open_body(row: Segment, key: bytes) -> Columns:
     """Open the records."""
     header = _header(row.vault_id, row.drawer, row.tag, row.segment, row.born)
     block = envelope.open_box(key, row.body, bound_to=context("segment-body") + header)
     return codec.decode(block, row.fingerprints)
 
 
-def open_summary(row: SegmentRow, key: bytes) -> Summary:
+def open_summary(row: Segment, key: bytes) -> Summary:
     """Open the summary."""
     header = _header(row.vault_id, row.drawer, row.tag, row.segment, row.born)
     raw: dict[str, Any] = json.loads(
@@ -122,7 +148,7 @@ def open_summary(row: SegmentRow, key: bytes) -> Summary:
     return Summary(latest=latest, **raw)
 
 
-def digest(row: SegmentRow, parts: Parts) -> bytes:
+def digest(row: Segment, parts: Parts) -> bytes:
     """Return what the shelf's digest counts of a segment, after checking the parts that are at hand.
 
     A row loaded as a summary is taken at its body's digest: the body is not opened.
@@ -135,17 +161,17 @@ def digest(row: SegmentRow, parts: Parts) -> bytes:
     for number, (mine, theirs) in enumerate(zip(_parts(row), kept, strict=True)):
         if number not in absent and not primitives.same(mine, theirs):
             raise TamperedError(Finding.FORGED_SEGMENT)
-    fields = (row.tag, row.segment, row.generation, row.born, row.import_id, row.digests)
+    fields = (row.tag, row.segment, row.generation, row.born, row.import_id, row.digests, row.written_us)
     return hashlib.sha256(context("segment", row.vault_id, row.drawer, *fields)).digest()
 
 
-def shelf_digest(rows: Sequence[SegmentRow], parts: Parts) -> bytes:
+def shelf_digest(rows: Sequence[Segment], parts: Parts) -> bytes:
     """Return the digest of all live segments under one tag, in the order of their ids."""
     ordered = sorted(rows, key=lambda row: row.segment)
     return hashlib.sha256(context("shelf") + b"".join(digest(row, parts) for row in ordered)).digest()
 
 
-def _parts(row: SegmentRow) -> list[bytes]:
+def _parts(row: Segment) -> list[bytes]:
     """Digest sealed key, body, summary and fingerprints, in this order."""
     return [
         hashlib.sha256(part).digest() for part in (row.sealed_key, row.body, row.summary, row.fingerprints)
@@ -154,6 +180,12 @@ def _parts(row: SegmentRow) -> list[bytes]:
 
 def _header(vault: bytes, drawer: bytes, tag: bytes, segment: bytes, born: int) -> bytes:
     return context("segment-header", vault, drawer, tag, segment, born)
+
+
+def _seal_key(
+    vault: bytes, drawer: bytes, segment: bytes, key: bytes, public: PublicKey, generation: int
+) -> bytes:
+    return envelope.seal_key(public, key, bound_to=_key_context(vault, drawer, segment, generation))
 
 
 def _key_context(vault: bytes, drawer: bytes, segment: bytes, generation: int) -> bytes:

@@ -24,7 +24,7 @@ from vault import naming, segment
 from vault.errors import Finding, NoVaultError, TamperedError
 from vault.head import Head
 from vault.naming import DrawerName
-from vault.segment import Parts
+from vault.segment import Parts, Segment
 from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
 
 _VAULTS = VaultRow.__table__  # type: ignore[attr-defined]
@@ -145,17 +145,17 @@ def segments(
     *,
     tags: Iterable[bytes] | None = None,
     parts: Parts = Parts.BODY,
-) -> list[SegmentRow]:
+) -> list[Segment]:
     """Load and verify the live segments under the wanted tags, or all.
 
     Raises:
         TamperedError: a segment is forged, missing, or should not be there.
     """
     wanted = list(of.shelves) if tags is None else [tag for tag in tags if tag in of.shelves]
-    rows: list[SegmentRow] = []
+    rows: list[Segment] = []
     for at in range(0, len(wanted), 500):
         rows += _segment_rows(connection, state, of, wanted[at : at + 500], parts)
-    by_tag: dict[bytes, list[SegmentRow]] = {tag: [] for tag in wanted}
+    by_tag: dict[bytes, list[Segment]] = {tag: [] for tag in wanted}
     for row in rows:
         by_tag[row.tag].append(row)
     for tag, shelf in by_tag.items():
@@ -204,10 +204,10 @@ def _at(table: Any, state: VaultState, drawer_id: bytes) -> tuple[Any, Any]:
 
 def _segment_rows(
     connection: Connection, state: VaultState, of: Drawer, tags: Sequence[bytes], parts: Parts
-) -> list[SegmentRow]:
+) -> list[Segment]:
     columns = list(_SEGMENTS.c)
     if parts is Parts.SUMMARY:
         empty = literal(b"", LargeBinary)
         columns = [empty.label(c.name) if c.name in {"body", "fingerprints"} else c for c in columns]
     query = select(*columns).where(*_at(_SEGMENTS, state, of.id), _SEGMENTS.c.tag.in_(tags))
-    return [SegmentRow(**row) for row in connection.execute(query).mappings()]
+    return [Segment(**row) for row in connection.execute(query).mappings()]

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
+from litestar.params import FromPath
 
 from app.errors import BadRequestError, NotFoundError
 from app.fhir import auditevent, capability, consent
@@ -60,7 +61,7 @@ async def find_patient(request: Call) -> Response[bytes]:
 
 
 @get("/Patient/{patient_id:str}/$everything")
-async def everything(request: Call, patient_id: str) -> Response[bytes]:
+async def everything(request: Call, patient_id: FromPath[str]) -> Response[bytes]:
     """All that the caller may read of one person, with the provenance of each record."""
     search = parse([*_query(request), ("patient", patient_id)], allowed=_PAGED | {"patient"})
     found = await _read(request, search, tuple(Category), EventKind.READ)
@@ -81,7 +82,7 @@ async def observations_by_form(request: Call) -> Response[bytes]:
 
 
 @get("/Observation/{record_id:str}")
-async def observation(request: Call, record_id: str) -> Response[bytes]:
+async def observation(request: Call, record_id: FromPath[str]) -> Response[bytes]:
     """One measurement by its id, of the person in ``patient`` (a citizen's own where it is left out)."""
     search = parse(_query(request), allowed=frozenset({"patient", "_format"}))
     ordinal, month = record_id[:2], record_id[2:8]
@@ -95,13 +96,13 @@ async def observation(request: Call, record_id: str) -> Response[bytes]:
 
 
 @get("/{kind:str}")
-async def documents(request: Call, kind: str) -> Response[bytes]:
+async def documents(request: Call, kind: FromPath[str]) -> Response[bytes]:
     """Search documents of one kind, rules (Consent), accesses (AuditEvent) or Provenance."""
     return await _search_kind(request, kind, _query(request))
 
 
 @post("/{kind:str}/_search", status_code=200)
-async def documents_by_form(request: Call, kind: str) -> Response[bytes]:
+async def documents_by_form(request: Call, kind: FromPath[str]) -> Response[bytes]:
     """Search the same, with the parameters in the body."""
     return await _search_kind(request, kind, [*_query(request), *await _form(request)])
 
@@ -113,7 +114,7 @@ async def create_observation(request: Call) -> Response[bytes]:
 
 
 @post("/{kind:str}", status_code=201)
-async def create(request: Call, kind: str) -> Response[bytes]:
+async def create(request: Call, kind: FromPath[str]) -> Response[bytes]:
     """Add one document of another kind."""
     return await _create(request, kind)
 

@@ -1,7 +1,7 @@
 """Builds what the pages load from the browser's side: styles, scripts, fonts, and their licences.
 
-``python -m app.web.build`` fills ``app/web/built/`` (git-ignored) from ``app/web/assets/``: our Sass theme and
-script, and the packages that package-lock.json pins by hash. Steps: 1. nothing to do if the inputs' digest is
+``python -m app.web.build`` fills ``app/web/built/`` (git-ignored) from ``app/web/assets/``: our Sass theme
+and scripts, and the packages that package-lock.json pins by hash. Steps: 1. nothing to do if the inputs' digest is
 the one already built; 2. find Node, or install the one that app/requirements/node.txt pins; 3. ``npm ci``;
 4. Sass; 5. copy; 6. licences and the manifest of content hashes; 7. swap the new folder in.
 

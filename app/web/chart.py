@@ -1,6 +1,6 @@
-"""A trend as SVG, drawn on the server: pure, printable, readable at 360 px, and said in words for screen readers.
+"""A trend as SVG, drawn on the server: pure, printable, readable at 360 px, said in words for screen readers.
 
-:func:`svg` draws one :class:`Chart` in one :class:`Size`; a page carries both sizes and its style sheet shows one.
+:func:`svg` draws a :class:`Chart` in one :class:`Size`; a page carries both sizes, its style sheet shows one.
 Colours come from the style sheet by class, so that no style attribute is needed. Where points lie closer than
 can be told apart they are drawn as a line of means within the range from lowest to highest. What a chart
 says stands in a table beside it too: the chart is never the only source.
@@ -47,7 +47,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn: ``code`` names the whole (LOINC), ``unit`` is UCUM, ``start`` to ``end`` the days shown."""
+    """What is drawn: ``code`` (LOINC) names the whole, ``unit`` is UCUM, ``start`` to ``end`` are days."""
 
     code: str
     unit: str
@@ -208,7 +208,7 @@ def _day_axis(chart: Chart, scale: _Scale, locale: str) -> Iterable[str]:
 
 
 def day_marks(start: date, end: date, room: int, locale: str) -> list[tuple[date, str]]:
-    """Return the days to mark and their labels, at most ``room`` of them, by months where the time is long."""
+    """Return at most ``room`` days to mark, and their labels; whole months where the time is long."""
     room = max(room, 2)
     days = (end - start).days + 1
     for step in (1, 2, 7, 14):
@@ -216,7 +216,7 @@ def day_marks(start: date, end: date, room: int, locale: str) -> list[tuple[date
             found = [start + timedelta(days=n) for n in range(0, days, step)]
             return [(day, format_date(day, "d MMM", locale=locale).rstrip(".")) for day in found]
     months = start.year * 12 + start.month, end.year * 12 + end.month - 1  # the first whole month, the last
-    for step in (1, 2, 3, 6, 12, 24, 60, 120):
+    for step in (1, 2, 3, 6, 12, 24, 60, 120, 240, 600):
         firsts = [n for n in range(months[0], months[1] + 1) if n % step == 0]
         if len(firsts) <= room:
             break

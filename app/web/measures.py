@@ -24,7 +24,7 @@ class MeasureField:
 
 @dataclass(frozen=True, slots=True)
 class MeasureForm:
-    """A measure that can be written in. ``code`` is the LOINC code of the whole (for blood pressure a panel)."""
+    """A measure that can be written in. ``code`` is the whole's LOINC code, for blood pressure a panel's."""
 
     id: str
     category: Category

@@ -14,7 +14,8 @@ from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-from app.web.rendering import LOCALES, TEMPLATES, Lang
+from app.web.formats import Lang
+from app.web.rendering import LOCALES, TEMPLATES
 
 _KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 _HERE = Path(__file__).parent

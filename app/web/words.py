@@ -239,6 +239,9 @@ _TABLES = (
     PROBLEM,
 )
 
+#: The vocabularies whose every member has a word.
+SHOWN = tuple({type(member): None for table in _TABLES for member in table})
+
 #: The word of every member, by its vocabulary and itself (members of two vocabularies may be equal as text).
 _WORDS = {(type(member), member): text for table in _TABLES for member, text in table.items()}
 

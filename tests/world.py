@@ -1,0 +1,335 @@
+"""One simulated small country: a demo installation in a folder of its own, with a clock to move.
+
+Personas are those of ``app.demo``; everything goes the real way, through the gate and the log, to sealed rows.
+Making an installation and stretching its passphrase cost a second each: one template is made a session and
+copied, and the stretched passphrase is remembered.
+"""
+
+import asyncio
+import functools
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import demo, login, wiring
+from app.settings import Settings
+from app.wiring import Valv
+from audit.events import Activity, EventKind
+from consent.parse import parse_rule
+from identity.branch import PendingStaff
+from identity.principal import Citizen, Principal, Proxy
+from importers import intake
+from importers.intake import Intake, Upload
+from importers.tables import ImportRow
+from importers.upload import UploadWriter
+from keys import primitives
+from keys.envelope import microseconds
+from policies.vocabulary import Category, Deed
+from sharing import adding, granting, importing, reading
+from sharing.house import House, author_of
+from sharing.reading import Query, Reading
+from vault import naming, state
+from vault.measures import BLOOD_PRESSURE_PANEL, DIASTOLIC, LOINC, SYSTOLIC
+from vault.naming import DrawerName
+from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
+from vault.segment import Segment
+from vault.state import Drawer, VaultState
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+WEIGHT = Code(LOINC, "29463-7", "Body weight")
+
+_real_stretch = primitives.stretch
+
+
+@functools.cache
+def _stretched(passphrase: str, *, salt: bytes) -> bytes:
+    return _real_stretch(passphrase, salt=salt)
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.now
+
+    def move(self, **by: float) -> None:
+        """Let time pass (the arguments of ``timedelta``)."""
+        self.now += timedelta(**by)
+
+
+@dataclass
+class World:
+    """The country. A citizen or member of staff is named by persona id, or given as a principal."""
+
+    folder: Path
+    clock: Clock
+    valv: Valv
+    _opened: list[Valv] = field(default_factory=list)
+
+    @classmethod
+    def copy_of(cls, template: Path, folder: Path) -> "World":
+        """Open a copy of the template installation."""
+        shutil.copytree(template, folder)
+        clock = Clock()
+        return cls(folder, clock, _open(folder, clock))
+
+    @property
+    def house(self) -> House:
+        """What every use case stands on."""
+        return self.valv.house
+
+    def another_process(self) -> Valv:
+        """Open the same installation a second time, as another process would."""
+        opened = _open(self.folder, self.clock)
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        """Give the files back."""
+        for opened in (self.valv, *self._opened):
+            opened.close()
+
+    # --- people
+
+    def who(
+        self, persona: str | Principal, *, commission: str | None = None, for_: str | None = None
+    ) -> Principal:
+        """Return a persona's principal: staff on a commission, a citizen in their own matter or another's."""
+        if not isinstance(persona, str):
+            return persona
+        found = demo.principal_of(
+            persona,
+            directory=self.house.directory(),
+            keystore=self.house.keystore,
+            commission=commission,
+            acting_for=for_,
+        )
+        assert not isinstance(found, PendingStaff)
+        return found
+
+    def alias(self, persona: str) -> bytes:
+        """Return the alias of a citizen."""
+        match self.who(persona):
+            case Citizen(person):
+                return person.alias
+            case other:
+                raise TypeError(other)
+
+    async def enter(self, *personas: str) -> None:
+        """Let citizens log in: the first time makes their vault."""
+        for persona in personas:
+            await login.enter(self.valv, self.who(persona))
+
+    # --- what people do
+
+    async def add(self, by: str | Principal, about: str, *records: Record) -> tuple[Record, ...]:
+        """Add records to a citizen's vault; return them as they now stand."""
+        return (await adding.add(self.house, self.who(by), self.alias(about), records)).records
+
+    async def read(self, by: str | Principal, about: str, *categories: Category, **query: Any) -> Reading:
+        """Read a citizen's records."""
+        return await reading.read(self.house, self.who(by), self.alias(about), Query(categories, **query))
+
+    async def allow(self, owner: str, kind: str, node: str, *categories: Category, **terms: Any) -> str:
+        """Let somebody read (or what ``actions`` says); return the rule's id."""
+        return await self.rule(owner, "allow", kind, node, *categories, **terms)
+
+    async def block(self, owner: str, kind: str, node: str, *categories: Category, **terms: Any) -> str:
+        """Block somebody from reading; return the rule's id."""
+        return await self.rule(owner, "block", kind, node, *categories, **terms)
+
+    async def rule(
+        self, owner: str, effect: str, kind: str, node: str, *categories: Category, **terms: Any
+    ) -> str:
+        """Put a rule in force, as posted; return its id."""
+        alias = self.alias(owner)
+        posted = {
+            "effect": effect,
+            "grantee": {"kind": kind, "id": node},
+            "actions": ["read"],
+            "categories": list(categories),
+            **terms,
+        }
+        rule = parse_rule(posted, id=granting.new_rule_id(), author=alias.hex(), created=self.clock())
+        await granting.grant(self.house, self.who(owner), alias, rule)
+        return rule.id
+
+    async def revoke(self, owner: str, rule_id: str) -> None:
+        """End a rule."""
+        await granting.revoke(self.house, self.who(owner), self.alias(owner), rule_id)
+
+    # --- imports
+
+    async def upload(
+        self, owner: str | Principal, data: bytes, name: str, *, about: str = "", rehearse: bool = False
+    ) -> bytes:
+        """Seal an upload and queue it, as the pages do; return the import's id."""
+        principal, import_id = self.who(owner), os.urandom(16)
+        alias = self.alias(about or str(owner))
+        loaded = await self.house.database.read(lambda connection: self.house.load(connection, alias))
+        authorization = await self.house.ask(
+            principal, loaded, Deed.MANAGE, EventKind.IMPORT, Activity.WRITE, subject=import_id.hex()
+        )
+        writer = UploadWriter(self.valv.intake.path(import_id), import_id, limit=1 << 40)
+        writer.write(data)
+        writer.finish()
+        author, now = author_of(principal), microseconds(self.clock())
+        told = Upload(
+            key=writer.key,
+            filename=name,
+            entry=authorization.receipt.entry,
+            author=(author.kind, author.id, author.name, author.organisation),
+            on_behalf_of=principal.citizen.name if isinstance(principal, Proxy) else "",
+        )
+        row = ImportRow(
+            vault_id=loaded.vault,
+            import_id=import_id,
+            state="queued",
+            rehearse=rehearse,
+            format="",
+            sealed=intake.seal_upload(self.house.keystore, loaded.vault, import_id, told),
+            created_us=now,
+            updated_us=now,
+            size=writer.size,
+        )
+        await self.house.database.write(lambda connection: intake.queue(connection, row))
+        return import_id
+
+    async def import_file(self, owner: str, data: bytes, name: str, *, rehearse: bool = False) -> ImportRow:
+        """Upload a file, run the import to its end, and return how it went."""
+        import_id = await self.upload(owner, data, name, rehearse=rehearse)
+        await asyncio.to_thread(self.valv.intake.run_waiting)
+        return self.find_import(owner, import_id)
+
+    def find_import(self, owner: str, import_id: bytes) -> ImportRow:
+        """Return how an import stands."""
+        vault = self.vault(owner)
+        row = self.house.database.read_now(lambda connection: intake.find(connection, vault, import_id))
+        assert row is not None
+        return row
+
+    async def undo(self, owner: str, import_id: bytes) -> int:
+        """Cancel and undo an import, as the machine interface does; return how many records went."""
+        vault = self.vault(owner)
+
+        def work(connection: Any) -> Any:
+            intake.cancel(connection, vault, import_id, at=self.clock())
+            return intake.claims_of_others(connection, vault, import_id)
+
+        claims = await self.house.database.write(work)
+        return await importing.undo(self.house, self.who(owner), self.alias(owner), import_id, claims=claims)
+
+    def another_worker(self) -> Intake:
+        """Return a second worker on the same installation."""
+        house = self.house
+        return Intake(
+            house.database,
+            house.keystore,
+            house.log,
+            uploads=self.valv.settings.uploads,
+            wanted=house.wanted,
+            clock=self.clock,
+        )
+
+    # --- what stands in the rows
+
+    def vault(self, persona: str) -> bytes:
+        """Return the id of a citizen's vault."""
+        alias = self.alias(persona)
+        found = self.house.database.read_now(lambda connection: state.find(connection, alias))
+        assert found is not None
+        return found
+
+    def load(self, persona: str) -> VaultState:
+        """Load and verify a citizen's vault."""
+        alias = self.alias(persona)
+        return self.house.database.read_now(lambda connection: self.house.load(connection, alias))
+
+    def drawer(self, persona: str, name: DrawerName) -> tuple[VaultState, Drawer, list[Segment]]:
+        """Load and verify one drawer that is there, with all its segments."""
+        alias = self.alias(persona)
+
+        def work(connection: Any) -> tuple[VaultState, Drawer, list[Segment]]:
+            loaded = self.house.load(connection, alias)
+            drawer = state.drawer(connection, loaded, name)
+            assert drawer is not None
+            return loaded, drawer, state.segments(connection, loaded, drawer)
+
+        return self.house.database.read_now(work)
+
+    def recipients(self, persona: str, name: DrawerName, nodes: tuple[str, ...]) -> set[tuple[str, int]]:
+        """Return which of these recipients hold a wrap, of which generation."""
+        loaded, drawer, _ = self.drawer(persona, name)
+        tags = {naming.recipient_tag(loaded.keys, node): node for node in nodes}
+        return {(tags[row.recipient], row.generation) for row in drawer.wraps if row.recipient in tags}
+
+    @contextmanager
+    def attacker(self) -> Iterator[sqlite3.Connection]:
+        """Write the database behind the product's back; committed at the end."""
+        with closing(sqlite3.connect(self.valv.settings.database, timeout=10)) as connection:
+            yield connection
+            connection.commit()
+
+    def copy_database(self) -> bytes:
+        """Return the vaults' database whole, as a backup of this moment would hold it."""
+        with self.attacker() as connection:
+            return connection.serialize()
+
+    def restore_database(self, copy: bytes) -> None:
+        """Put a backup back in place of what is there."""
+        with self.attacker() as connection, closing(sqlite3.connect(":memory:")) as source:
+            source.deserialize(copy)
+            source.backup(connection)
+
+
+# --- records
+
+TEST_PROVENANCE = Provenance(Author(AuthorKind.CITIZEN, "ab" * 16, "Anna Exempelsson"), Origin.FORM, START)
+
+
+def weight(kilograms: str, at: datetime = START) -> Record:
+    """Return a body weight."""
+    value = Quantity(Decimal(kilograms), "kg")
+    return Record(
+        Category.BODY_WEIGHT, "Observation", WEIGHT, at, TEST_PROVENANCE, quantity=value, canonical=value
+    )
+
+
+def pressure(systolic: str, diastolic: str, at: datetime = START) -> Record:
+    """Return a blood pressure."""
+    upper, lower = Quantity(Decimal(systolic), "mm[Hg]"), Quantity(Decimal(diastolic), "mm[Hg]")
+    return Record(
+        Category.BLOOD_PRESSURE,
+        "Observation",
+        BLOOD_PRESSURE_PANEL,
+        at,
+        TEST_PROVENANCE,
+        components=(Component(SYSTOLIC, upper, upper), Component(DIASTOLIC, lower, lower)),
+    )
+
+
+# --- installations
+
+
+def make_template(folder: Path) -> None:
+    """Make the installation that worlds are copied from."""
+    wiring.create(Settings(folder), demo=True, clock=Clock())
+
+
+def _open(folder: Path, clock: Clock) -> Valv:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(primitives, "stretch", _stretched)
+        return wiring.open_installation(Settings(folder), clock=clock)
