@@ -53,11 +53,12 @@ class House:
     def load(self, connection: Connection, alias: bytes) -> VaultState:
         """Find, load and verify a vault inside a snapshot.
 
-        The log is asked before the vault's first row is read, so that a change committed in between makes the
-        vault newer than the log said, never older. The vault must be this person's own: whoever can write the
-        database could else lead one person's alias to another's vault.
+        1. the vault is found in a snapshot of its own, 2. the log is asked for its newest head, and only then
+        3. the caller's snapshot begins with its first row: a change committed in between makes the vault newer
+        than the log said, never older. 4. The vault must be this person's own: whoever can write the database
+        could else lead one person's alias to another's vault.
         """
-        vault = self.locate(connection, alias)
+        vault = self.database.read_now(lambda earlier: self.locate(earlier, alias))
         loaded = state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
         if vault != self.decoy and self.keystore.alias(loaded.profile.number) != alias:
             raise TamperedError(Finding.FOREIGN_ALIAS)

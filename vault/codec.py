@@ -125,11 +125,7 @@ def _decompress(block: bytes) -> bytes:
     """Open one zstd frame of a stated size and nothing behind it: a bound on output does not bind such a frame."""
     if not 0 <= zstandard.get_frame_parameters(block).content_size <= MAX_BLOCK:
         raise MalformedRecordError("segment body: too large")
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    raw = decompressor.decompress(block)
-    if not decompressor.eof or decompressor.unused_data:
-        raise MalformedRecordError("segment body: malformed")
-    return raw
+    return zstandard.ZstdDecompressor().decompress(block, allow_extra_data=False)
 
 
 def _check_indexes(columns: Columns) -> None:
