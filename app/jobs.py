@@ -11,31 +11,40 @@ from celery import Celery
 from celery.beat import EmbeddedService
 
 SWEEP_SECONDS = 1.0
+WORKERS = 2
+
+CELERY = Celery("valv", broker="memory://localhost//")
+CELERY.conf.update(
+    task_ignore_result=True,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    beat_schedule={"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}},
+)
+
+#: What a sweep of this process runs: each returns once nothing waits any more.
+_sweepers: list[Callable[[], int]] = []
+
+
+@CELERY.task(name="sweep")
+def sweep() -> None:
+    """Run what waits in the job tables of this process's installations."""
+    for run_waiting in tuple(_sweepers):
+        run_waiting()
 
 
 class Jobs:
-    """The worker of one process."""
+    """The worker of one installation in this process."""
 
     def __init__(self, run_waiting: Callable[[], int]) -> None:
-        self._celery = Celery("valv", broker="memory://", set_as_current=False)
-        self._celery.conf.update(
-            task_ignore_result=True,
-            worker_hijack_root_logger=False,
-            broker_connection_retry_on_startup=True,
-            beat_schedule={"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}},
-        )
-
-        def sweep() -> None:
-            run_waiting()
-
-        self._sweep = self._celery.task(name="sweep", shared=False)(sweep)
+        self._run_waiting = run_waiting
         self._beat: EmbeddedService | None = None
 
     def start(self) -> None:
         """Start worker and beat in threads of their own."""
-        worker = self._celery.WorkController(
+        _sweepers.append(self._run_waiting)
+        worker = CELERY.WorkController(
             pool="threads",
-            concurrency=2,
+            concurrency=WORKERS,
             without_heartbeat=True,
             without_mingle=True,
             without_gossip=True,
@@ -43,15 +52,17 @@ class Jobs:
             quiet=True,
         )
         threading.Thread(target=worker.start, name="jobs", daemon=True).start()
-        self._beat = EmbeddedService(self._celery, thread=True, scheduler_cls="celery.beat:Scheduler")
+        self._beat = EmbeddedService(CELERY, thread=True, scheduler_cls="celery.beat:Scheduler")
         self._beat.daemon = True
         self._beat.start()
 
     def wake(self) -> None:
         """Ask for a sweep now rather than at the next second."""
-        self._sweep.delay()
+        sweep.delay()
 
     def stop(self) -> None:
         """Stop sweeping; a running import ends with the process and is taken up again after its lease."""
+        if self._run_waiting in _sweepers:
+            _sweepers.remove(self._run_waiting)
         if self._beat is not None:
             self._beat.stop()

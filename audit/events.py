@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     LOGIN = "login"
     LOGOUT = "logout"
     LOOKUP = "lookup"  # a citizen was looked up by personal number
+    VIEW = "view"  # somebody was shown whose vault it is and what they may add, but no record
     CREATE_VAULT = "create-vault"
     READ = "read"
     ADD = "add"

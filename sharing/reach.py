@@ -39,7 +39,7 @@ async def meet(house: House, principal: Principal, alias: bytes) -> Met:
     """Return what there is for this principal at a citizen's.
 
     1. reading is asked for and logged wherever something can be read, or nothing can be done at all;
-    2. who may add but not read is let in by that, and it is logged as a look-up, for nothing was read.
+    2. who may add but not read is let in by that, and the log does not say that anything was read.
 
     Raises:
         consent.gate.Refused: nothing may be read or added; the same where there is no vault.
@@ -55,7 +55,7 @@ async def meet(house: House, principal: Principal, alias: bytes) -> Met:
 
 
 async def may_add(house: House, principal: Principal, alias: bytes) -> Adding:
-    """Return what may be added, before anything is: in the log a look-up, or where refused an attempt.
+    """Return what may be added, before anything is; the log tells it from adding, unless it is refused.
 
     Raises:
         consent.gate.Refused: nothing may be added; the same where there is no vault.
@@ -66,7 +66,7 @@ async def may_add(house: House, principal: Principal, alias: bytes) -> Adding:
         principal,
         vault_state,
         Deed.ADD,
-        EventKind.LOOKUP if some else EventKind.ADD,
+        EventKind.VIEW if some else EventKind.ADD,
         Activity.READ,
         categories=tuple(Category),
         need=Need.SOME,

@@ -80,10 +80,10 @@ class World:
     _opened: list[Valv] = field(default_factory=list)
 
     @classmethod
-    def copy_of(cls, template: Path, folder: Path) -> "World":
-        """Open a copy of the template installation."""
+    def copy_of(cls, template: Path, folder: Path, *, now: datetime = START) -> "World":
+        """Open a copy of an installation that is closed."""
         shutil.copytree(template, folder)
-        clock = Clock()
+        clock = Clock(now)
         return cls(folder, clock, _open(folder, clock))
 
     @property
@@ -102,7 +102,7 @@ class World:
         for opened in (self.valv, *self._opened):
             opened.close()
 
-    # --- people
+    # People.
 
     def who(
         self, persona: str | Principal, *, commission: str | None = None, for_: str | None = None
@@ -133,7 +133,7 @@ class World:
         for persona in personas:
             await login.enter(self.valv, self.who(persona))
 
-    # --- what people do
+    # What people do.
 
     async def add(self, by: str | Principal, about: str, *records: Record) -> tuple[Record, ...]:
         """Add records to a citizen's vault; return them as they now stand."""
@@ -171,7 +171,7 @@ class World:
         """End a rule."""
         await granting.revoke(self.house, self.who(owner), self.alias(owner), rule_id)
 
-    # --- imports
+    # Imports.
 
     async def upload(
         self, owner: str | Principal, data: bytes, name: str, *, about: str = "", rehearse: bool = False
@@ -244,7 +244,7 @@ class World:
             clock=self.clock,
         )
 
-    # --- what stands in the rows
+    # What stands in the rows.
 
     def vault(self, persona: str) -> bytes:
         """Return the id of a citizen's vault."""
@@ -283,19 +283,20 @@ class World:
             yield connection
             connection.commit()
 
-    def copy_database(self) -> bytes:
+    def copy_database(self) -> Path:
         """Return the vaults' database whole, as a backup of this moment would hold it."""
-        with self.attacker() as connection:
-            return connection.serialize()
+        copy = self.folder.parent / f"backup-{os.urandom(4).hex()}.db"
+        with self.attacker() as connection, closing(sqlite3.connect(copy)) as target:
+            connection.backup(target)
+        return copy
 
-    def restore_database(self, copy: bytes) -> None:
+    def restore_database(self, copy: Path) -> None:
         """Put a backup back in place of what is there."""
-        with self.attacker() as connection, closing(sqlite3.connect(":memory:")) as source:
-            source.deserialize(copy)
+        with self.attacker() as connection, closing(sqlite3.connect(copy)) as source:
             source.backup(connection)
 
 
-# --- records
+# Records.
 
 TEST_PROVENANCE = Provenance(Author(AuthorKind.CITIZEN, "ab" * 16, "Anna Exempelsson"), Origin.FORM, START)
 
@@ -321,7 +322,7 @@ def pressure(systolic: str, diastolic: str, at: datetime = START) -> Record:
     )
 
 
-# --- installations
+# Installations.
 
 
 def make_template(folder: Path) -> None:

@@ -106,10 +106,10 @@ def _licences() -> str:
     for name in _SHIPPED:
         folder = ASSETS / "node_modules" / name
         about = json.loads((folder / "package.json").read_text())
-        texts = sorted(
-            p for p in folder.iterdir() if p.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE"))
-        )
-        body = "\n\n".join(p.read_text() for p in texts) or f"Licence: {about['license']}"
+        texts = sorted(p for p in folder.iterdir() if p.name.upper().startswith(("LICENSE", "NOTICE")))
+        texts += sorted(folder.glob("swagger-ui-bundle.js.LICENSE.txt"))
+        texts = texts or [ASSETS / "licences" / f"{name}.txt"]  # a package that ships no text of its own
+        body = "\n\n".join(path.read_text() for path in texts)
         parts.append(f"{name} {about['version']} ({about['license']})\n{'=' * 72}\n{body}\n")
     return "\n".join(parts)
 

@@ -98,13 +98,20 @@ NARROW = Size("narrow", 330, 240, 14, 38)
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where days and values lie in the drawing."""
+    """Where days and values lie in the drawing; ``marks`` are the values that the axis names, low to high."""
 
     size: Size
     first: datetime
     last: datetime
-    low: float
-    high: float
+    marks: tuple[float, ...]
+
+    @property
+    def low(self) -> float:
+        return self.marks[0]
+
+    @property
+    def high(self) -> float:
+        return self.marks[-1]
 
     def x(self, at: datetime) -> float:
         share = (at - self.first) / (self.last - self.first)
@@ -157,7 +164,7 @@ def _scale(chart: Chart, size: Size) -> _Scale:
     marks = ticks(min(values, default=0), max(values, default=1), wanted=_wanted_marks(size))
     first = datetime.combine(chart.start, time(), ZONE)
     last = datetime.combine(max(chart.end, chart.start) + timedelta(days=1), time(), ZONE)
-    return _Scale(size, first, last, marks[0], marks[-1])
+    return _Scale(size, first, last, tuple(marks))
 
 
 def _wanted_marks(size: Size) -> int:
@@ -176,10 +183,8 @@ def _band(band: Band | None, scale: _Scale) -> Iterable[str]:
 
 def _value_axis(scale: _Scale, locale: str) -> Iterable[str]:
     size = scale.size
-    for mark in ticks(scale.low, scale.high, wanted=_wanted_marks(size)):
+    for mark in scale.marks:
         y = scale.y(mark)
-        if not size.top - 1 <= y <= size.height - size.bottom + 1:
-            continue
         yield _line_across("valv-c-grid", y, size)
         yield (
             f'<text class="valv-c-text" x="{size.left - 8}" y="{y + size.letter * 0.35:.1f}"'

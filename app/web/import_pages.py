@@ -8,12 +8,14 @@ from app import uploads
 from app.api import undo as undo_import
 from app.errors import BadRequestError, NotFoundError
 from app.security import valv_of
+from app.web.formats import Lang
 from app.web.shell import (
     Answer,
     Asked,
     Owner,
     check_token,
     form,
+    lang_of,
     owner,
     page,
     redirect,
@@ -38,6 +40,7 @@ from sharing import importing
 from sharing.importing import RejectedRow
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_LINE = re.compile(r"^line(?= )")
 _MOST_REJECTIONS = 200
 _FORMATS = {"apple-health": "Apple Hälsa", "fhir": "FHIR R4", "fhir-r4": "FHIR R4"}
 
@@ -91,7 +94,7 @@ async def _show(request: Asked, own: Owner, state: FormState, status: int = 200)
     valv = valv_of(request)
     vault = (await importing.manage(valv.house, own.principal, own.alias)).vault
     rows = await valv.house.database.read(lambda reader: intake.of_vault(reader, vault))
-    jobs = tuple(_import(row) for row in rows)
+    jobs = tuple(_import(row, lang_of(request)) for row in rows)
     view = ImportsView(jobs, state, max_megabytes=valv.settings.max_upload >> 20)
     return page(request, "imports.html", view, status)
 
@@ -109,10 +112,10 @@ async def _view(request: Asked, own: Owner, import_id: str) -> ImportView:
     rejected: tuple[RejectedRow, ...] = ()
     if row.rejected and ImportState(row.state).is_over:
         rejected = await importing.rejections(house, own.principal, own.alias, identifier)
-    return _import(row, rejected)
+    return _import(row, lang_of(request), rejected)
 
 
-def _import(row: ImportRow, rejected: tuple[RejectedRow, ...] = ()) -> ImportView:
+def _import(row: ImportRow, lang: Lang, rejected: tuple[RejectedRow, ...] = ()) -> ImportView:
     state = ImportState(row.state)
     return ImportView(
         row.import_id.hex(),
@@ -123,12 +126,24 @@ def _import(row: ImportRow, rejected: tuple[RejectedRow, ...] = ()) -> ImportVie
         stored=row.stored,
         duplicates=row.duplicates,
         rejected=row.rejected,
-        rejections=tuple(Rejection(one.where, one.reason) for one in rejected[:_MOST_REJECTIONS]),
+        rejections=tuple(_rejection(one, lang) for one in rejected[:_MOST_REJECTIONS]),
         done_share=min(row.position / row.size, 1.0) if row.size and row.position else None,
-        problem=row.error,
+        problem=_problem(row.error, lang),
         rehearsal=row.rehearse,
         can_undo=state is ImportState.DONE and row.stored > 0,
     )
+
+
+def _rejection(one: RejectedRow, lang: Lang) -> Rejection:
+    if lang is Lang.SV:
+        return Rejection(_LINE.sub("rad", one.where), one.reason_sv or one.reason)
+    return Rejection(one.where, one.reason)
+
+
+def _problem(error: str, lang: Lang) -> str:
+    """Return why a file was refused in one language; the intake writes it in both, Swedish first."""
+    swedish, _, english = error.partition(" / ")
+    return swedish if lang is Lang.SV or not english else english
 
 
 def _parse(import_id: str) -> bytes:

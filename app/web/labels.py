@@ -6,11 +6,11 @@ from datetime import datetime
 from app.web import views
 from app.web.views import AccessEntry, ActorLabel, Change, GranteeLabel, RuleCard
 from app.wiring import Valv
-from audit.events import Actor, ActorKind
+from audit.events import Actor, ActorKind, Decision
 from audit.review import Access
 from consent.rules import Grantee, Rule
 from identity.directory import Directory
-from policies.vocabulary import Action, Category, GranteeKind
+from policies.vocabulary import MEASUREMENTS, Action, Category, GranteeKind
 from sharing import asking
 from sharing.granting import Difference
 
@@ -156,7 +156,7 @@ def entry(
         access.kind,
         access.activity,
         access.purpose,
-        access.categories,
+        () if _is_everything(access, reader) else access.categories,
         access.decision,
         access.reason,
         next((known[id_] for id_ in access.rules if id_ in known), None),
@@ -181,6 +181,12 @@ def _actor(actor: Actor, reader: str) -> ActorLabel:
         actor.for_name,
         you=is_by(actor, reader),
     )
+
+
+def _is_everything(access: Access, reader: str) -> bool:
+    """Tell whether a list of categories would say only that all were asked for."""
+    told = access.decision is Decision.REFUSE or is_by(access.actor, reader)
+    return told and set(MEASUREMENTS) <= set(access.categories)
 
 
 def _count(access: Access) -> int | None:

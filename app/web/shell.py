@@ -241,7 +241,7 @@ def _staff_who(valv: Valv, member: Staff) -> Who:
         member.name,
         Role.SUPERVISOR if member.is_supervisor else Role.STAFF,
         title=member.title,
-        commission=commission.name,
+        commission=commission.name.removesuffix(f", {commission.unit.name}"),
         unit=commission.unit.name,
         provider=commission.unit.provider.name,
         can_switch=known is not None and len(known.commissions) > 1,

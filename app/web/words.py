@@ -97,7 +97,8 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.LOGIN: N_("loggade in"),
     EventKind.LOGOUT: N_("loggade ut"),
     EventKind.LOOKUP: N_("sökte på personnummer"),
-    EventKind.CREATE_VAULT: N_("öppnade hälsovalvet"),
+    EventKind.VIEW: N_("öppnade personens sida utan att läsa värden"),
+    EventKind.CREATE_VAULT: N_("gjorde i ordning valvet"),
     EventKind.READ: N_("läste"),
     EventKind.ADD: N_("lade till"),
     EventKind.IMPORT: N_("läste in en fil"),
@@ -240,7 +241,7 @@ _TABLES = (
 )
 
 #: The vocabularies whose every member has a word.
-SHOWN = tuple({type(member): None for table in _TABLES for member in table})
+SHOWN: tuple[type[StrEnum], ...] = tuple({type(member): None for table in _TABLES for member in table})
 
 #: The word of every member, by its vocabulary and itself (members of two vocabularies may be equal as text).
 _WORDS = {(type(member), member): text for table in _TABLES for member, text in table.items()}

@@ -1,9 +1,10 @@
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree as ET
 
-from app.web.chart import NARROW, WIDE, Band, Chart, Point, Series, Words, day_marks, svg, ticks
 from hypothesis import given
 from hypothesis import strategies as st
+
+from app.web.chart import NARROW, WIDE, Band, Chart, Point, Series, Size, Words, day_marks, svg, ticks
 
 NS = "{http://www.w3.org/2000/svg}"
 WORDS = Words("c1", "Vikt <kg>", "3 värden & mer", "sv_SE")
@@ -17,7 +18,7 @@ def chart(values: list[float], *, hours: int = 24, band: Band | None = None) -> 
     return Chart("29463-7", "kg", date(2026, 1, 1), end, (Series("29463-7", points),), band)
 
 
-def drawn(made: Chart, size=WIDE) -> ET.Element:  # type: ignore[no-untyped-def]
+def drawn(made: Chart, size: Size = WIDE) -> ET.Element:
     """Parse what was drawn, as a browser would."""
     return ET.fromstring(f'<g xmlns="http://www.w3.org/2000/svg">{svg(made, WORDS, size)}</g>')[0]  # noqa: S314
 
@@ -79,9 +80,7 @@ def test_a_chart_without_values_is_still_drawn() -> None:
 def test_values_outside_the_days_shown_are_left_out() -> None:
     """A point before the first day would be drawn over the axis."""
     early = Point(START - timedelta(days=400), 70.0)
-    made = Chart(
-        "x", "kg", date(2026, 1, 1), date(2026, 1, 9), (Series("x", (early, Point(START, 71.0))),)
-    )
+    made = Chart("x", "kg", date(2026, 1, 1), date(2026, 1, 9), (Series("x", (early, Point(START, 71.0))),))
     assert len(list(drawn(made).iter(f"{NS}circle"))) == 1
 
 
@@ -116,3 +115,10 @@ def test_days_are_written_in_swedish() -> None:
         "2 maj",
         "3 maj",
     ]
+
+
+def test_both_ends_of_the_value_axis_are_named_in_both_sizes() -> None:
+    """A narrow drawing has room for fewer marks, never for one alone: a line needs a scale."""
+    for size in (WIDE, NARROW):
+        texts = [text.text for text in drawn(chart([76.0, 82.0, 136.0]), size).iter(f"{NS}text")]
+        assert {"60", "140"} <= set(texts)

@@ -4,14 +4,14 @@ from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
+from babel.support import NullTranslations
+from jinja2 import UndefinedError
+
 from app.web import views as v
 from app.web import words
 from app.web.formats import Formats, Lang
 from app.web.messages import untranslated
 from app.web.rendering import BUILT, TEMPLATES, Renderer, catalogue, with_lang
-from babel.support import NullTranslations
-from jinja2 import UndefinedError
-
 from tests.app.samples import ANNA, DONE, MINE, NURSE, PAGES, PRESSURES, PULSE, WEIGHT, chrome
 
 pytestmark = pytest.mark.skipif(
@@ -124,8 +124,20 @@ def test_nothing_is_untranslated(lang: Lang) -> None:
 def test_english_pages_hold_no_swedish(renderer: Renderer) -> None:
     """A text that is never marked for translation shows itself by its letters."""
     names = {"Hälsovalvet", "Svenska"}
-    made_up = {part for who in (ANNA, NURSE) for part in (who.name, who.title, who.unit, who.provider, who.commission)}
-    for name in ("overview-empty", "measurements-none", "imports-error", "find", "refused", "ask-sent", "error-404"):
+    made_up = {
+        part
+        for who in (ANNA, NURSE)
+        for part in (who.name, who.title, who.unit, who.provider, who.commission)
+    }
+    for name in (
+        "overview-empty",
+        "measurements-none",
+        "imports-error",
+        "find",
+        "refused",
+        "ask-sent",
+        "error-404",
+    ):
         texts = " ".join(Elements(page(renderer, name, Lang.EN)).texts)
         for known in names | made_up:
             texts = texts.replace(known, "") if known else texts
@@ -167,7 +179,9 @@ def test_own_values_are_told_apart_from_a_professionals(renderer: Renderer) -> N
     """EHDS art. 5: a citizen's own entries are clearly told apart."""
     html = page(renderer, "measurements")
     assert "valv-tag--own" in html
-    assert re.search(r"valv-tag--plain\">Från personal</strong>\s*<span>Maria Ek, Vårdcentralen Björken", html)
+    assert re.search(
+        r"valv-tag--plain\">Från personal</strong>\s*<span>Maria Ek, Vårdcentralen Björken", html
+    )
 
 
 def test_an_error_stands_at_its_field_and_in_the_list(renderer: Renderer) -> None:
@@ -204,7 +218,7 @@ def test_a_supervisor_is_not_told_of_a_block(renderer: Renderer) -> None:
 
 def test_every_member_of_every_vocabulary_that_pages_show_has_a_word() -> None:
     """A new category without a word would break a page in the middle of the night."""
-    for vocabulary in (*words.SHOWN, v.PersonaGroup):
+    for vocabulary in words.SHOWN:
         for member in vocabulary:
             assert words.word(member)
 
@@ -243,7 +257,10 @@ def test_the_last_day_of_a_rule_is_the_day_before_it_ends() -> None:
 
 def test_changing_language_stays_on_the_page() -> None:
     """Nobody is thrown back to the start."""
-    assert with_lang("/measurements?category=glucose&lang=sv&done=x", "en") == "/measurements?category=glucose&lang=en"
+    assert (
+        with_lang("/measurements?category=glucose&lang=sv&done=x", "en")
+        == "/measurements?category=glucose&lang=en"
+    )
 
 
 def test_an_assets_address_changes_with_its_content(renderer: Renderer) -> None:
@@ -257,7 +274,7 @@ def test_the_styles_load_nothing_from_another_host() -> None:
         assert not re.findall(r"url\(\s*[\"']?(?:https?:)?//", path.read_text()), path.name
 
 
-def test_plural_forms_are_english(renderer: Renderer) -> None:
+def test_plural_forms_are_english() -> None:
     """One record, two records."""
     english = catalogue(Lang.EN)
     assert english.ngettext("%(figure)s uppgift", "%(figure)s uppgifter", 1) == "%(figure)s record"
