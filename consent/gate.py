@@ -170,12 +170,12 @@ def _opens(ask: Ask, categories: tuple[Category, ...], drawers: Drawers) -> Open
     (re-wrapping for a rule, undoing an import) touches; for any other deed nothing.
     """  # noqa: D205
     match ask.subject, ask.deed:
-        case Subject(vault=vault), Deed.READ:
+        case Subject(vault=vault, alias=owner), Deed.READ:
             wanted = tuple(pair for category in categories for pair in drawers.get(category, ()))
-            return Opens(recipients_of(ask.principal, vault), wanted)
-        case Subject(vault=vault), Deed.MANAGE | Deed.BLOCK:
+            return Opens(recipients_of(ask.principal, vault, owner=owner), wanted)
+        case Subject(vault=vault, alias=owner), Deed.MANAGE | Deed.BLOCK:
             return Opens(
-                recipients_of(ask.principal, vault),
+                recipients_of(ask.principal, vault, owner=owner),
                 tuple(pair for pairs in drawers.values() for pair in pairs),
             )
         case _:

@@ -59,14 +59,16 @@ def proxy_node(vault: bytes, alias: bytes) -> str:
     return f"proxy:{vault.hex()}:{alias.hex()}"
 
 
-def recipients_of(principal: Principal, vault: bytes) -> tuple[str, ...]:
-    """Return whose keys a principal may open with, narrowest first.
+def recipients_of(principal: Principal, vault: bytes, *, owner: bytes) -> tuple[str, ...]:
+    """Return whose keys a principal may open with at the vault of ``owner`` (an alias), narrowest first.
+
+    A citizen holds a key to their own vault and to no other, whatever the policies say.
 
     A client system and the product itself hold none: they add, which needs public halves only.
     """
     match principal:
-        case Citizen():
-            return (owner_node(vault),)
+        case Citizen(person):
+            return (owner_node(vault),) if person.alias == owner else ()
         case Proxy(person=person):
             return (proxy_node(vault, person.alias),)
         case Staff(commission=commission):

@@ -66,6 +66,7 @@ class Latest:
 @dataclass(slots=True)
 class _Snapshot:
     state: VaultState
+    mine: frozenset[bytes]
     drawers: dict[DrawerName, Drawer] = field(default_factory=dict)
     rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
 
@@ -103,37 +104,31 @@ async def _take(house: House, principal: Principal, alias: bytes, query: Query, 
     categories = query.categories or tuple(Category)
 
     def work(connection: Connection) -> _Snapshot:
-        snapshot = _Snapshot(house.load(connection, alias))
-        for category in house.may_fit(principal, snapshot.state, Action.READ, categories, query.purpose):
-            _take_drawer(connection, snapshot, principal, category, query, parts)
+        loaded = house.load(connection, alias)
+        snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias))
+        for category in house.may_fit(principal, loaded, Action.READ, categories, query.purpose):
+            _take_drawer(connection, snapshot, category, query, parts)
         return snapshot
 
     return await house.database.read(work)
 
 
+def _recipient_tags(vault_state: VaultState, principal: Principal, alias: bytes) -> frozenset[bytes]:
+    """Name the wraps that the asker could open; at the decoy's, whose owner nobody is, there are none."""
+    found = recipients_of(principal, vault_state.vault, owner=alias)
+    return frozenset(naming.recipient_tag(vault_state.keys, recipient) for recipient in found)
+
+
 def _take_drawer(
-    connection: Connection,
-    snapshot: _Snapshot,
-    principal: Principal,
-    category: Category,
-    query: Query,
-    parts: Parts,
+    connection: Connection, snapshot: _Snapshot, category: Category, query: Query, parts: Parts
 ) -> None:
     """Take the sealed rows of one drawer, if the asker has a key to it at all."""
     drawer = state.drawer(connection, snapshot.state, category)
-    if drawer is None or not _has_key(snapshot.state, drawer, principal):
+    if drawer is None or not any(row.recipient in snapshot.mine for row in drawer.wraps):
         return
     tags = _tags(snapshot.state, category, query)
     snapshot.drawers[category] = drawer
     snapshot.rows[category] = state.segments(connection, snapshot.state, drawer, tags=tags, parts=parts)
-
-
-def _has_key(vault_state: VaultState, drawer: Drawer, principal: Principal) -> bool:
-    mine = {
-        naming.recipient_tag(vault_state.keys, recipient)
-        for recipient in recipients_of(principal, vault_state.vault)
-    }
-    return any(row.recipient in mine for row in drawer.wraps)
 
 
 def _tags(vault_state: VaultState, category: Category, query: Query) -> list[bytes] | None:

@@ -90,7 +90,7 @@ class Browser:
     @property
     def session(self) -> str:
         """The session cookie's value."""
-        return self.client.cookies.get("valv_session", "")
+        return self.client.cookies.get("valv_session") or ""
 
 
 @pytest.fixture(scope="module")

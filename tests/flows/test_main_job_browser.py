@@ -172,8 +172,8 @@ def test_main_job_walks_in_the_browser(browser: Browser, server: Server, tmp_pat
 
     supervisor = Person(browser, server, "supervisor")
     supervisor.log_in("Rut Exempelhag")
-    expect(supervisor.page.get_by_text("Nina Exempelkvist").first).to_be_visible()
-    assert supervisor.page.locator("main").get_by_text("Hanna Testgren").count() == 0
+    expect(supervisor.page.locator(".valv-log").get_by_text("Nina Exempelkvist").first).to_be_visible()
+    assert supervisor.page.locator(".valv-log").get_by_text("Hanna Testgren").count() == 0
     supervisor.look("review")
 
     verified = server.valv("audit", "verify")
