@@ -33,9 +33,9 @@ from app.wiring import Valv
 
 _SCHEMA_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Hälsovalvet API</title><link rel="stylesheet" href="/static/swagger-ui.css">
-<script src="/static/swagger-ui.js" defer></script><script src="/static/schema.js" defer></script></head>
-<body><div id="swagger-ui"></div></body></html>
+<title>Hälsovalvet API</title><link rel="stylesheet" href="{swagger-ui.css}">
+<script src="{swagger-ui.js}" defer></script><script src="{schema.js}" defer></script></head>
+<body><main id="swagger-ui"></main></body></html>
 """
 
 
@@ -46,9 +46,12 @@ def health() -> str:
 
 
 @get("/schema", opt={"access": Access.PUBLIC}, include_in_schema=False, sync_to_thread=False)
-def schema_page() -> Response[str]:
+def schema_page(request: Request[object, object, State]) -> Response[str]:
     """The API's description as a page, from our own files."""
-    return Response(_SCHEMA_PAGE, media_type=MediaType.HTML)
+    text = _SCHEMA_PAGE
+    for name in ("swagger-ui.css", "swagger-ui.js", "schema.js"):
+        text = text.replace(f"{{{name}}}", request.app.state.renderer.asset(name))
+    return Response(text, media_type=MediaType.HTML)
 
 
 @get("/schema/openapi.json", opt={"access": Access.PUBLIC}, include_in_schema=False, sync_to_thread=False)

@@ -196,5 +196,5 @@ async def add_headers(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(cast("MutableMapping[str, Any]", message))  # type: ignore[arg-type]
     for name, value in HEADERS.items():
         headers[name] = value
-    if not str(scope["path"]).startswith("/static/"):
-        headers["Cache-Control"] = "no-store"
+    is_built = str(scope["path"]).startswith("/static/") and b"v=" in scope.get("query_string", b"")
+    headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_built else "no-store"

@@ -151,7 +151,8 @@ async def show_ask(request: Asked, patient: FromPath[str]) -> Answer:
     """Show the form to ask for access by, or that it was sent."""
     member, alias = staff(request), parse_patient(patient)
     sent = request.query_params.get("done") == Notice.REQUEST_SENT
-    return page(request, "ask.html", _ask_view(member, alias, FormState(), sent=sent))
+    state = FormState({"purpose": (member.commission.purpose,)})
+    return page(request, "ask.html", _ask_view(member, alias, state, sent=sent))
 
 
 @taken("/staff/patients/{patient:str}/request")
