@@ -3,13 +3,14 @@
 It reads a :class:`~importers.wire.Task` from standard input, then parses, fingerprints, sorts into shelves
 (drawer and month), leaves out what is there already, seals what is new to public halves, and writes sealed
 segments to standard output. Rejected rows go sealed into the intake drawer. Memory is bounded by
-``PENDING`` records whatever the file's size.
+``PENDING`` units whatever the file's size.
 """
 
 import json
 import resource
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,8 +47,12 @@ from vault.record import Author, AuthorKind, Code, Origin, Provenance, Record
 from vault.resource import canonical_content
 from vault.segment import FULL, Place
 
+#: What waits is counted in units of text: a measurement costs one, a whole resource one for each of its 2 KiB.
+UNIT = 2048
 PENDING = 20_000
+HEAVY = 4096
 MEMORY = 2 << 30
+CPU_SECONDS = 3600
 _TELL_EVERY = 0.3
 Fingerprints = npt.NDArray[np.uint64]
 Key = tuple[DrawerName, str]
@@ -60,7 +65,8 @@ class Child:
         self._task, self._in, self._out = task, inward, outward
         self._keys = VaultKeys(task.vault, blind=task.blind, rules=b"", intake=task.intake)
         self._pending: dict[Key, list[Record]] = defaultdict(list)
-        self._count = 0
+        self._cost: dict[Key, int] = defaultdict(int)
+        self._total = 0
         self._seen: dict[Key, Fingerprints] = {}
         self._own: dict[Key, Fingerprints] = {}
         self._places: dict[Key, Place] = {}
@@ -78,8 +84,8 @@ class Child:
                     self._tell(stream)
         except FormatError as refused:
             error = f"{refused.sv} / {refused}"
-        for key in list(self._pending):
-            self._flush(key)
+        while self._pending:  # flushing a shelf may reject a row, which then waits on another
+            self._flush(next(iter(self._pending)))
         send(self._out, self._progress)
         send(self._out, Done(error))
 
@@ -130,16 +136,18 @@ class Child:
         self._put((INTAKE_DRAWER, self._task.import_id.hex()), report)
 
     def _put(self, key: Key, record: Record) -> None:
+        cost = 1 + (len(record.resource) + len(record.text)) // UNIT
         self._pending[key].append(record)
-        self._count += 1
-        if len(self._pending[key]) >= FULL:
+        self._cost[key] += cost
+        self._total += cost
+        if len(self._pending[key]) >= FULL or self._cost[key] >= HEAVY:
             self._flush(key)
-        elif self._count >= PENDING:
-            self._flush(max(self._pending, key=lambda one: len(self._pending[one])))
+        elif self._total >= PENDING:
+            self._flush(max(self._pending, key=lambda one: self._cost[one]))
 
     def _flush(self, key: Key) -> None:
         records = self._pending.pop(key)
-        self._count -= len(records)
+        self._total -= self._cost.pop(key)
         place = self._places.get(key) or self._ask(key)
         marks = np.array([record.fingerprint for record in records], dtype=np.uint64)
         first = np.zeros(len(marks), dtype=bool)
@@ -178,7 +186,7 @@ class Child:
         except MalformedRecordError:
             self._seal_singly(key, place, records)
             return
-        send(self._out, Sealed(str(key[0]), row.columns()))
+        send(self._out, Sealed(str(key[0]), row))
 
     def _seal_singly(self, key: Key, place: Place, records: list[Record]) -> None:
         """Find the one record that cannot be kept, list it, and keep the others."""
@@ -203,6 +211,7 @@ def main() -> None:
     """Run one import between standard input and standard output."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     inward, outward = cast("BinaryIO", sys.stdin.buffer), cast("BinaryIO", sys.stdout.buffer)
     task = from_parent(inward)
     if not isinstance(task, Task):
@@ -211,6 +220,14 @@ def main() -> None:
         Child(task, inward, outward).run()
     except KeysError:
         send(outward, Done("filen är skadad / the upload is damaged"))
+    except Exception as error:  # noqa: BLE001 whatever it is, its text may quote the file
+        raise SystemExit(_fault(error)) from None
+
+
+def _fault(error: Exception) -> str:
+    """Say what kind of error it was and where, and nothing of what stood there."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"import child: {type(error).__name__} in {frame.name}, {Path(frame.filename).name}:{frame.lineno}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,13 +30,15 @@ from importers.wire import Claim, Done, Need, Progress, Sealed, Shelf, Task
 from keys import envelope
 from keys.envelope import Window, context, microseconds
 from keys.keystore import KeyStore
+from keys.primitives import PrivateKey
 from policies.vocabulary import Category
 from vault import naming, state
-from vault.change import Change, StaleGenerationError
+from vault.change import Change
 from vault.database import Database
+from vault.errors import VaultError
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.segment import Segment
-from vault.state import VaultState
+from vault.state import Drawer, VaultState
 
 _IMPORTS = ImportRow.__table__  # type: ignore[attr-defined]
 _CLAIMS = ImportClaimRow.__table__  # type: ignore[attr-defined]
@@ -51,7 +55,7 @@ class LostLeaseError(Exception):
     """The import was cancelled, or another worker has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Upload:
     """What an import row seals: the one-time key, the file's own name, and on whose behalf it is read."""
 
@@ -73,7 +77,7 @@ class _Batch:
 
 
 def seal_upload(keystore: KeyStore, vault: bytes, import_id: bytes, upload: Upload) -> bytes:
-    """Seal what the import row keeps about an upload."""
+    """Seal what the import row keeps about an upload, under a key of the vault's own: erasure destroys it."""
     fields = {
         "key": upload.key.hex(),
         "filename": upload.filename,
@@ -82,13 +86,13 @@ def seal_upload(keystore: KeyStore, vault: bytes, import_id: bytes, upload: Uplo
         "on_behalf_of": upload.on_behalf_of,
     }
     bound = context("upload-row", vault, import_id)
-    return envelope.seal_box(keystore.service_key("upload"), json.dumps(fields).encode(), bound_to=bound)
+    return envelope.seal_box(keystore.vault_keys(vault).rules, json.dumps(fields).encode(), bound_to=bound)
 
 
 def open_upload(keystore: KeyStore, vault: bytes, import_id: bytes, sealed: bytes) -> Upload:
     """Open it again."""
     bound = context("upload-row", vault, import_id)
-    fields = json.loads(envelope.open_box(keystore.service_key("upload"), sealed, bound_to=bound))
+    fields = json.loads(envelope.open_box(keystore.vault_keys(vault).rules, sealed, bound_to=bound))
     return Upload(
         bytes.fromhex(fields["key"]),
         fields["filename"],
@@ -124,20 +128,24 @@ def cancel(connection: Connection, vault: bytes, import_id: bytes, *, at: dateti
 
 def claims_of_others(
     connection: Connection, vault: bytes, import_id: bytes
-) -> dict[tuple[bytes, bytes], frozenset[int]]:
-    """Return what imports other than one also brought, by shelf; cancelled ones claim nothing."""
+) -> dict[tuple[bytes, bytes], dict[int, bytes]]:
+    """Return what imports other than one also brought, by shelf: each fingerprint and the first import that
+    claims it. Cancelled ones claim nothing.
+    """  # noqa: D205
     query = (
-        select(_CLAIMS.c.drawer, _CLAIMS.c.tag, _CLAIMS.c.fingerprints)
+        select(_CLAIMS.c.drawer, _CLAIMS.c.tag, _CLAIMS.c.fingerprints, _CLAIMS.c.import_id)
         .join(
             _IMPORTS,
             (_IMPORTS.c.import_id == _CLAIMS.c.import_id) & (_IMPORTS.c.vault_id == _CLAIMS.c.vault_id),
         )
         .where(_CLAIMS.c.vault_id == vault, _CLAIMS.c.import_id != import_id, _IMPORTS.c.state != "cancelled")
+        .order_by(_IMPORTS.c.created_us, _IMPORTS.c.import_id)
     )
-    found: dict[tuple[bytes, bytes], frozenset[int]] = {}
-    for drawer, tag, marks in connection.execute(query):
-        key = (bytes(drawer), bytes(tag))
-        found[key] = found.get(key, frozenset()) | set(np.frombuffer(marks, dtype=">u8").tolist())
+    found: dict[tuple[bytes, bytes], dict[int, bytes]] = {}
+    for drawer, tag, marks, claimer in connection.execute(query):
+        shelf = found.setdefault((bytes(drawer), bytes(tag)), {})
+        for mark in np.frombuffer(marks, dtype=">u8").tolist():
+            shelf.setdefault(mark, bytes(claimer))
     return found
 
 
@@ -199,25 +207,34 @@ class Intake:
     # --- running
 
     def _run(self, row: ImportRow) -> None:
+        """Run one attempt; what ends it before its end is tried again, a few times, from the beginning."""
         try:
             if row.attempts > MAX_ATTEMPTS:
                 self._end(row, "failed", _FAILED)
                 return
-            error = self._converse(row)
+            try:
+                error = self._converse(row)
+            except (wire.BrokenPipeToChildError, BrokenPipeError, VaultError):
+                self._database.write_now(lambda connection: self._requeue(connection, row))
+                return
             if not error:
                 self._end(row, "rehearsed" if row.rehearse else "done", "")
             else:
                 self._end(row, "failed", error)
         except LostLeaseError:
             return
-        except StaleGenerationError:
-            self._database.write_now(lambda connection: self._requeue(connection, row))
 
     def _requeue(self, connection: Connection, row: ImportRow) -> None:
         self._update(connection, row, {"state": "queued"})
 
     def _converse(self, row: ImportRow) -> str:
-        """Run the child to its end; return why the file was refused, or nothing."""
+        """Run the child to its end; return why the file was refused, or nothing.
+
+        Raises:
+            BrokenPipeToChildError: the child died, or said what it may not.
+            VaultError: the vault moved on under it, or is not what it was.
+            LostLeaseError: the import was cancelled, or another worker has it.
+        """
         upload = open_upload(self._keystore, row.vault_id, row.import_id, row.sealed)
         child = subprocess.Popen(
             [sys.executable, "-I", "-m", "importers.child"],
@@ -226,25 +243,47 @@ class Intake:
             env={"LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
             close_fds=True,
         )
-        try:
-            with child:
+        with child, self._beating(row, child):
+            try:
+                return self._listen(row, upload, child)
+            finally:
+                child.kill()
+
+    @contextmanager
+    def _beating(self, row: ImportRow, child: "subprocess.Popen[bytes]") -> Iterator[None]:
+        """Extend the lease while the child thinks (it may read long before its first record), or end it."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(LEASE.total_seconds() / 3):
                 try:
-                    return self._listen(row, upload, child)
-                finally:
+                    self._database.write_now(lambda connection: self._update(connection, row, {}))
+                except LostLeaseError:
                     child.kill()
-        except (wire.BrokenPipeToChildError, BrokenPipeError):
-            return _FAILED
+                    return
+
+        thread = threading.Thread(target=beat, name="import lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _listen(self, row: ImportRow, upload: Upload, child: "subprocess.Popen[bytes]") -> str:
         inward, outward = cast("Any", child.stdout), cast("Any", child.stdin)
         wire.send(outward, self._task(row, upload))
-        batch = _Batch()
+        batch, told = _Batch(), set[tuple[str, bytes]]()
         while True:
             match wire.from_child(inward):
                 case Need(name, month):
-                    wire.send(outward, self._shelf(row, name, month))
-                case Sealed(name, fields):
-                    batch.rows.setdefault(name, []).append(Segment(**fields))
+                    shelf, tag = self._shelf(row, name, month)
+                    told.add((name, tag))
+                    wire.send(outward, shelf)
+                case Sealed(name, sealed):
+                    if sealed.import_id != row.import_id or (name, sealed.tag) not in told:
+                        raise wire.BrokenPipeToChildError("the import child sealed what it was not asked to")
+                    batch.rows.setdefault(name, []).append(sealed)
                 case Claim() as claim:
                     batch.claims.append(claim)
                 case Progress() as progress:
@@ -273,33 +312,61 @@ class Intake:
             on_behalf_of=upload.on_behalf_of,
         )
 
-    def _shelf(self, row: ImportRow, name: str, month: str) -> Shelf:
+    def _shelf(self, row: ImportRow, name: str, month: str) -> tuple[Shelf, bytes]:
+        """Return where to seal to, and the shelf's tag."""
         logged = self._log.latest_head(row.vault_id)
-        opened = self._database.write_now(
-            lambda connection: self._open_shelf(connection, row, name, month, logged)
+        drawer_name, at = _named(name), self._clock()
+        if row.rehearse and drawer_name != INTAKE_DRAWER:
+            return self._database.read_now(
+                lambda connection: self._rehearse_shelf(connection, row, drawer_name, month, logged)
+            )
+        shelf, tag, head = self._database.write_now(
+            lambda connection: self._open_shelf(connection, row, drawer_name, month, logged, at)
         )
-        shelf, head = opened
         if head is not None:
             self._log_head(row, head)
-        return shelf
+        return shelf, tag
 
     def _open_shelf(
-        self, connection: Connection, row: ImportRow, name: str, month: str, logged: HeadRef | None
-    ) -> tuple[Shelf, HeadRef | None]:
-        at = self._clock()
+        self,
+        connection: Connection,
+        row: ImportRow,
+        name: DrawerName,
+        month: str,
+        logged: HeadRef | None,
+        at: datetime,
+    ) -> tuple[Shelf, bytes, HeadRef | None]:
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=at)
-        drawer_name = drawer_named(name)
-        before = change.drawer(drawer_name)
-        generation, public = change.generation_for(drawer_name, self._wanted(change.state, drawer_name, at))
+        before = change.drawer(name)
+        generation, public = change.generation_for(name, self._wanted(change.state, name, at))
         changed = before is None or before.current != generation
-        found = change.drawer(drawer_name)
+        found = change.drawer(name)
         assert found is not None  # noqa: S101 generation_for has just made it
-        tag = naming.month_tag(change.state.keys, drawer_name, month)
-        rows = state.segments(connection, change.state, found, tags=[tag])
+        tag = naming.month_tag(change.state.keys, name, month)
+        own, theirs = self._fingerprints(connection, change.state, found, tag, row)
+        shelf = Shelf(found.id, generation, public.raw, theirs, own)
+        return shelf, tag, change.finish() if changed else None
+
+    def _rehearse_shelf(
+        self, connection: Connection, row: ImportRow, name: DrawerName, month: str, logged: HeadRef | None
+    ) -> tuple[Shelf, bytes]:
+        """Do the same and change nothing: what is sealed in a rehearsal is thrown away, so any key will do."""
+        loaded = state.load(connection, self._keystore, row.vault_id, logged=logged)
+        found, tag = state.drawer(connection, loaded, name), naming.month_tag(loaded.keys, name, month)
+        own = theirs = b""
+        if found is not None:
+            own, theirs = self._fingerprints(connection, loaded, found, tag, row)
+        public = PrivateKey.generate().public().raw
+        return Shelf(naming.drawer_id(loaded.keys, name), 1, public, theirs, own), tag
+
+    def _fingerprints(
+        self, connection: Connection, vault_state: VaultState, found: Drawer, tag: bytes, row: ImportRow
+    ) -> tuple[bytes, bytes]:
+        """Return what stands on a shelf: this import's own, and all others'."""
+        rows = state.segments(connection, vault_state, found, tags=[tag])
         own = b"".join(one.fingerprints for one in rows if one.import_id == row.import_id)
         theirs = b"".join(one.fingerprints for one in rows if one.import_id != row.import_id)
-        shelf = Shelf(found.id, generation, public.raw, theirs, own)
-        return shelf, change.finish() if changed else None
+        return own, theirs
 
     # --- committing
 
@@ -319,7 +386,7 @@ class Intake:
             return None
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=self._clock())
         for name, kept in rows.items():
-            change.add(drawer_named(name), kept)
+            change.add(_named(name), kept)
         if not row.rehearse:
             for claim in batch.claims:
                 self._keep_claim(connection, row, change.state, claim)
@@ -328,7 +395,7 @@ class Intake:
     def _keep_claim(
         self, connection: Connection, row: ImportRow, vault_state: VaultState, claim: Claim
     ) -> None:
-        name = drawer_named(claim.name)
+        name = _named(claim.name)
         at = {
             "vault_id": row.vault_id,
             "import_id": row.import_id,
@@ -391,6 +458,8 @@ class Intake:
 
     def _log_end(self, row: ImportRow, upload: Upload, progress: Progress | None) -> None:
         told = self._counts(progress)
+        if row.rehearse:
+            told = {"rejected": told.get("rejected", 0)}  # nothing else was stored
         counts: dict[str, int] = {
             name: told[name] for name in ("stored", "duplicates", "rejected") if name in told
         }
@@ -407,9 +476,12 @@ class Intake:
         )
 
 
-def drawer_named(name: str) -> DrawerName:
-    """Return the drawer's name: a category, or the intake drawer."""
-    return name if name == INTAKE_DRAWER else Category(name)
+def _named(name: str) -> DrawerName:
+    """Return the drawer that the child means: a category's, or the intake drawer."""
+    try:
+        return name if name == INTAKE_DRAWER else Category(name)
+    except ValueError:
+        raise wire.BrokenPipeToChildError("the import child named an unknown drawer") from None
 
 
 def _is(table: Any, vault: bytes, import_id: bytes) -> tuple[Any, Any]:

@@ -6,9 +6,11 @@ fingerprints are there already.
 """
 
 import struct
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
+
+from vault.segment import Segment
 
 _LENGTH = struct.Struct(">I")
 LIMIT = 64 << 20
@@ -48,10 +50,10 @@ class Shelf(msgspec.Struct, tag="shelf"):
 
 
 class Sealed(msgspec.Struct, tag="sealed"):
-    """One sealed segment (child to parent): the columns of a segment row."""
+    """One sealed segment (child to parent)."""
 
     name: str
-    row: dict[str, Any]
+    row: Segment
 
 
 class Claim(msgspec.Struct, tag="claim"):

@@ -30,8 +30,10 @@ class RejectedRow:
     reason_sv: str
 
 
-#: Fingerprints that other imports claim of one shelf (drawer id, tag): undo keeps these.
-Claims = dict[tuple[bytes, bytes], frozenset[int]]
+#: Fingerprints that other imports claim of one shelf (drawer id, tag), and which: undo leaves these to them.
+Claims = dict[tuple[bytes, bytes], dict[int, bytes]]
+#: What stays of a segment, and the import that it stays under.
+Kept = tuple[Segment, bytes, list[Record]]
 
 
 async def manage(house: House, principal: Principal, alias: bytes) -> VaultState:
@@ -84,7 +86,7 @@ def _rejected(record: Record) -> RejectedRow:
 async def undo(house: House, principal: Principal, alias: bytes, import_id: bytes, *, claims: Claims) -> int:
     """Remove what an import brought and no other import did; return how many records went.
 
-    ``claims`` are what the others also brought. Those records stay, in a segment of their own.
+    ``claims`` are what the others also brought. Those records stay, in a segment of their own, as theirs.
     """
     for _ in range(3):
         try:
@@ -138,17 +140,18 @@ def _take(
     return vault_state, drawers, rows
 
 
-def _kept(
-    opening: Opening, drawer: Drawer, rows: Iterable[Segment], claims: Claims
-) -> Iterable[tuple[Segment, list[Record]]]:
+def _kept(opening: Opening, drawer: Drawer, rows: Iterable[Segment], claims: Claims) -> Iterable[Kept]:
     """Open only the segments of which another import claims a part."""
     for row in rows:
-        claimed = claims.get((row.drawer, row.tag), frozenset())
+        claimed = claims.get((row.drawer, row.tag), {})
         marks = np.frombuffer(row.fingerprints, dtype=">u8").tolist()
-        wanted = [number for number, mark in enumerate(marks) if mark in claimed]
-        if wanted:
-            for _, columns in opening.columns(drawer, [row]):
-                yield row, list(columns.records(wanted))
+        wanted: dict[bytes, list[int]] = {}
+        for number, mark in enumerate(marks):
+            if mark in claimed:
+                wanted.setdefault(claimed[mark], []).append(number)
+        for _, columns in opening.columns(drawer, [row] if wanted else []):
+            for claimer, numbers in wanted.items():
+                yield row, claimer, list(columns.records(numbers))
 
 
 def _apply(
@@ -156,7 +159,7 @@ def _apply(
     connection: Connection,
     vault: bytes,
     rows: dict[DrawerName, list[Segment]],
-    kept: dict[DrawerName, list[tuple[Segment, list[Record]]]],
+    kept: dict[DrawerName, list[Kept]],
     at: datetime,
 ) -> tuple[int, HeadRef | None]:
     if not rows:
@@ -170,15 +173,15 @@ def _apply(
     return removed, change.finish()
 
 
-def _keep(house: House, change: Change, name: DrawerName, kept: list[tuple[Segment, list[Record]]]) -> int:
-    """Seal what stays anew, no longer under the import that is undone."""
+def _keep(house: House, change: Change, name: DrawerName, kept: list[Kept]) -> int:
+    """Seal what stays anew, under the import that also brought it, so that undoing that one removes it."""
     if not kept:
         return 0
     generation, public = change.generation_for(name, house.wanted(change.state, name, change.at))
     count = 0
-    for row, records in kept:
+    for row, claimer, records in kept:
         place = Place(row.vault_id, row.drawer, row.tag, generation, public)
-        free = [replace(one, provenance=replace(one.provenance, import_id="")) for one in records]
-        change.add(name, [segment.seal(free, place, import_id=b"", written=change.at)])
+        left = [replace(one, provenance=replace(one.provenance, import_id=claimer.hex())) for one in records]
+        change.add(name, [segment.seal(left, place, import_id=claimer, written=change.at)])
         count += len(records)
     return count

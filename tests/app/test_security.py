@@ -36,7 +36,8 @@ async def test_every_route_declares_its_access(app: Litestar) -> None:
         f"{route.path} {handler}"
         for route in app.routes
         for handler in getattr(route, "route_handlers", [getattr(route, "route_handler", None)])
-        if handler is not None and not isinstance(handler.opt.get("access"), Access)
+        if handler is not None
+        and not isinstance(handler.opt.get("access"), Access)
         and handler.fn.__name__ != "options_handler"
     ]
     ours = [one for one in undeclared if "/schema/generated" not in one]

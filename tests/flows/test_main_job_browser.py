@@ -61,7 +61,9 @@ class Person:
         self.foreign: list[str] = []
         self.faults: list[str] = []
         self.page.on("request", self._request)
-        self.page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
+        self.page.on(
+            "console", lambda message: self.faults.append(message.text) if message.type == "error" else None
+        )
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def log_in(self, as_whom: str) -> None:
@@ -91,7 +93,9 @@ class Person:
                 TAGS,
             )
             assert found == [], f"{title} at {width} px: {found}"
-            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            wide = self.page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
             assert wide <= 0, f"{title} scrolls sideways at {width} px"
         self.page.set_viewport_size({"width": 1280, "height": 900})
         assert self.foreign == [], "a page asked another host for something"
@@ -121,7 +125,9 @@ def test_main_job_walks_in_the_browser(browser: Browser, server: Server, tmp_pat
     anna.look("imports")
     anna.page.get_by_label("Fil", exact=True).set_input_files(export)
     anna.page.get_by_role("button", name="Läs in").click()
-    expect(anna.page.get_by_role("heading", name=re.compile("Klar|Inläst|färdig", re.IGNORECASE))).to_be_visible(timeout=30_000)
+    expect(
+        anna.page.get_by_role("heading", name=re.compile("Klar|Inläst|färdig", re.IGNORECASE))
+    ).to_be_visible(timeout=30_000)
     anna.look("import-done")
     expect(anna.page.get_by_role("cell", name="rad 8", exact=True)).to_be_visible()
 

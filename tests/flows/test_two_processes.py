@@ -20,7 +20,10 @@ def other(server: Server) -> Iterator[Server]:
 @pytest.mark.slow
 def test_revocation_bites_on_the_next_request_of_every_process(server: Server, other: Server) -> None:
     """No cache, no queue and no clock stands between a citizen's word and the next decision."""
-    with httpx.Client(base_url=server.url, timeout=60) as here, httpx.Client(base_url=other.url, timeout=60) as there:
+    with (
+        httpx.Client(base_url=server.url, timeout=60) as here,
+        httpx.Client(base_url=other.url, timeout=60) as there,
+    ):
         anna = Caller(here, "anna")
         nurse = Caller(there, "nurse-vc")
         patient = anna.me()["patient"]
