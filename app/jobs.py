@@ -25,7 +25,7 @@ CELERY.conf.update(
 _sweepers: list[Callable[[], int]] = []
 
 
-@CELERY.task(name="sweep")
+@CELERY.task(name="sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Run what waits in the job tables of this process's installations."""
     for run_waiting in tuple(_sweepers):

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from importers import apple_health, detect, fhir
 from importers.candidates import Candidate, FormatError, Rejection
-from importers.upload import UploadReader
+from importers.upload import open_upload
 from importers.wire import (
     BrokenPipeToChildError,
     Claim,
@@ -78,7 +78,7 @@ class Child:
         error = ""
         try:
             with Path(self._task.path).open("rb") as file:
-                stream = UploadReader(file, self._task.upload, self._task.upload_key)
+                stream = open_upload(file, self._task.upload, self._task.upload_key)
                 for item in self._items(stream):
                     self._take(item)
                     self._tell(stream)
@@ -89,18 +89,16 @@ class Child:
         send(self._out, self._progress)
         send(self._out, Done(error))
 
-    def _items(self, stream: UploadReader) -> Iterator[Candidate | Rejection]:
+    def _items(self, stream: BinaryIO) -> Iterator[Candidate | Rejection]:
         start = stream.read(4096) or b""
         stream.seek(0)
         found = detect.detect(start, self._task.filename)
         self._progress.format = found
         match found:
             case "apple-health":
-                return apple_health.read(
-                    cast("BinaryIO", stream), provenance=self._provenance(Origin.APPLE_HEALTH)
-                )
+                return apple_health.read(stream, provenance=self._provenance(Origin.APPLE_HEALTH))
             case _:
-                return fhir.read(cast("BinaryIO", stream), provenance=self._provenance(Origin.FHIR_FILE))
+                return fhir.read(stream, provenance=self._provenance(Origin.FHIR_FILE))
 
     def _provenance(self, origin: Origin) -> Provenance:
         kind, who, name, organisation = self._task.author
@@ -199,7 +197,7 @@ class Child:
         moment_of = records[0].start.isoformat()
         self._reject(Rejection(moment_of, "the value does not fit", "värdet ryms inte"))
 
-    def _tell(self, stream: UploadReader) -> None:
+    def _tell(self, stream: BinaryIO) -> None:
         now = time.monotonic()
         if now - self._told > _TELL_EVERY:
             self._told = now

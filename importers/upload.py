@@ -68,8 +68,17 @@ class UploadWriter:
         self._number += 1
 
 
-class UploadReader(io.RawIOBase):
-    """The opened upload as a readable, seekable stream (zip archives are read from their end)."""
+def open_upload(file: BinaryIO, upload: bytes, key: bytes) -> io.BufferedReader:
+    """Return an upload as a stream that gives as much as is asked for, also across frames.
+
+    Raises:
+        CannotOpenError: the file is cut or changed, or is another upload's.
+    """
+    return io.BufferedReader(_UploadReader(file, upload, key), FRAME)
+
+
+class _UploadReader(io.RawIOBase):
+    """The opened upload, raw: a read ends where a frame does. Seekable, as zip archives are read from their end."""
 
     def __init__(self, file: BinaryIO, upload: bytes, key: bytes) -> None:
         super().__init__()

@@ -111,8 +111,10 @@ class Person:
             self.foreign.append(address)
 
 
-def test_main_job_walks_in_the_browser(browser: Browser, server: Server, tmp_path: Path) -> None:
-    """A citizen imports and shares, a nurse reads, home care adds, the citizen sees and revokes, a supervisor reviews."""
+def test_main_job_walks_in_the_browser(  # noqa: PLR0915 one walk
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    """Import, share, read, add, see, revoke, review, verify: each by whoever does it."""
     export = tmp_path / "export.xml"
     export.write_text(EXPORT)
     anna = Person(browser, server, "anna")
