@@ -1,6 +1,7 @@
 """The handlers under ``/api`` and ``/demo``: what FHIR does not name. Names as in the product's public surface."""
 
 import asyncio
+import re
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +38,8 @@ from sharing.reading import Query
 from vault.resource import to_fhir, to_json
 
 Call = Request[Any, Any, State]
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_LONGEST_PLACE = 18  # digits: what a place in the log can be
 
 
 class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,7 +147,7 @@ async def list_imports(request: Call) -> list[dict[str, Any]]:
 async def show_import(request: Call, import_id: FromPath[str]) -> dict[str, Any]:
     """How an import goes, and which rows were rejected, where and why."""
     valv, who = valv_of(request), principal(request)
-    alias, identifier = alias_for(who, None), _import_id(import_id)
+    alias, identifier = alias_for(who, None), _id(import_id)
     row = await _find_import(valv, who, alias, identifier)
     told = _import(row)
     rejected = await importing.rejections(valv.house, who, alias, identifier) if row.rejected else ()
@@ -156,7 +159,7 @@ async def show_import(request: Call, import_id: FromPath[str]) -> dict[str, Any]
 async def undo_import(request: Call, import_id: FromPath[str]) -> None:
     """End an import if it runs, and remove what it brought and no other import did."""
     valv, who = valv_of(request), principal(request)
-    await undo(valv, who, alias_for(who, None), _import_id(import_id))
+    await undo(valv, who, alias_for(who, None), _id(import_id))
 
 
 async def undo(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> None:
@@ -269,7 +272,7 @@ async def my_accesses(request: Call) -> list[dict[str, Any]]:
 async def receipt(request: Call, entry_id: FromPath[str]) -> Response[str]:
     """The proof that an entry stands in the log: C2SP tlog-proof against a signed checkpoint."""
     valv, who = valv_of(request), principal(request)
-    text = await accesses.proof(valv.house, who, alias_for(who, None), _import_id(entry_id))
+    text = await accesses.proof(valv.house, who, alias_for(who, None), _id(entry_id))
     return Response(text, media_type="text/plain")
 
 
@@ -345,11 +348,11 @@ def _commission(one: Commission) -> dict[str, Any]:
     }
 
 
-def _import_id(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise NotFoundError from None
+def _id(text: str) -> bytes:
+    """Return the 16 bytes of an import's or an entry's id."""
+    if _ID.fullmatch(text) is None:
+        raise NotFoundError
+    return bytes.fromhex(text)
 
 
 async def _find_import(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> ImportRow:
@@ -410,7 +413,7 @@ def _before(request: Call) -> int | None:
     text = request.query_params.get("before", "")
     if not text:
         return None
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _LONGEST_PLACE:
         raise BadRequestError("before: a number")
     return int(text)
 

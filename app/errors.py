@@ -7,7 +7,8 @@ to the operator's log, under a reference that the reply carries.
 import json
 import logging
 import secrets
-from dataclasses import dataclass
+import traceback
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Request, Response
@@ -73,6 +74,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911 one table, r
             return Problem(403, "login", "Log in again", "This needs a login under five minutes old.")
         case RuleError() | NumberError() | BadRequestError() | FormatError() | MalformedRecordError():
             return Problem(400, "invalid", "The request is wrong", str(error))
+        case RecursionError():
+            return Problem(400, "structure", "The request is wrong", "The body is nested too deeply.")
         case NotFoundError() | NoSuchRuleError() | NoSuchRequestError() | NoSuchEntryError():
             return Problem(404, "not-found", "Nothing here")
         case UploadTooLargeError():
@@ -103,16 +106,10 @@ _TITLES = {
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer an exception; the cause is logged under a reference where it is ours."""
-    problem = problem_of(error)
-    path = request.scope["path"]
     if isinstance(error, NotLoggedInError):
         return Redirect("/login", status_code=303)
-    if problem.status >= 500:  # noqa: PLR2004 our own fault, or the log's
-        reference = secrets.token_hex(4)
-        problem = Problem(
-            problem.status, problem.code, problem.title, problem.detail, "", problem.retry_after, reference
-        )
-        LOGGER.error("%s %s: %s", reference, type(error).__name__, _quiet(error), exc_info=_trace(error))
+    problem = reported(error)
+    path = request.scope["path"]
     headers = dict(getattr(error, "headers", None) or {})
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
@@ -121,6 +118,20 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if path.startswith(("/api", "/demo", "/schema")):
         return _respond(problem_details(problem), problem, headers, "application/problem+json")
     return request.app.state.error_page(request, problem, headers)  # type: ignore[no-any-return]
+
+
+def reported(error: Exception) -> Problem:
+    """Return what an exception becomes outside; our own faults go to the operator's log under a reference.
+
+    The log gets the kind of the fault and where in our code it was, never its text: what Python says of a
+    value quotes the value.
+    """
+    problem = problem_of(error)
+    if problem.status < 500:  # noqa: PLR2004 our own fault, or the log's
+        return problem
+    reference = secrets.token_hex(4)
+    LOGGER.error("%s %s: %s%s", reference, type(error).__name__, _quiet(error), _trace(error))
+    return replace(problem, next_step="", reference=reference)
 
 
 def problem_details(problem: Problem) -> dict[str, Any]:
@@ -155,5 +166,7 @@ def _quiet(error: Exception) -> str:
     return str(error) if isinstance(error, VaultError | LogUnavailableError) else ""
 
 
-def _trace(error: Exception) -> bool:
-    return not isinstance(error, VaultError | KeysError | LogUnavailableError | IdentityError)
+def _trace(error: Exception) -> str:
+    if isinstance(error, VaultError | KeysError | LogUnavailableError | IdentityError):
+        return ""
+    return "\n" + "".join(traceback.format_tb(error.__traceback__)).rstrip()

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 
-from app.errors import BadRequestError, operation_outcome, problem_of
+from app.errors import BadRequestError, operation_outcome, reported
 from app.security import valv_of
 from app.whose import own_alias, parse_patient
 from app.wiring import Valv
@@ -20,8 +20,9 @@ from sharing.house import author_of
 from vault.record import Origin, Provenance, Record
 from vault.resource import from_json, to_fhir, to_json
 
-_SUBJECTS = ("subject", "patient", "beneficiary")
+_SUBJECTS = frozenset(("subject", "patient", "beneficiary"))
 _REFERENCE = re.compile(r"Patient/[0-9a-f]{32}", re.ASCII)
+_ONE_PATIENT = "subject: one reference to Patient/<id>, the same in every entry"
 
 
 async def create_one(
@@ -32,6 +33,8 @@ async def create_one(
     resource = _parse(body)
     if resource.get("resourceType") != kind:
         raise BadRequestError(f"resourceType: expected {kind[:40]}")
+    if kind == "Bundle":
+        raise BadRequestError("a Bundle is posted to /fhir, as a transaction or a batch")
     alias = _whose(principal, [resource])
     added = await add(valv.house, principal, alias, _records(valv, principal, body), purpose=purpose)
     return to_fhir(added.records[0], patient_id=alias.hex())
@@ -48,7 +51,7 @@ async def create_bundle(
     valv, body = valv_of(request), await request.body()
     bundle = _parse(body)
     kind = bundle.get("type")
-    if bundle.get("resourceType") != "Bundle" or kind not in {"transaction", "batch"}:
+    if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
         raise BadRequestError("expected a Bundle of type transaction or batch")
     entries = bundle.get("entry", [])
     if not isinstance(entries, list) or not entries:
@@ -65,10 +68,10 @@ async def _each(
     valv: Valv, principal: Principal, resource: dict[str, Any], purpose: Purpose | None
 ) -> dict[str, Any]:
     try:
-        records = _records(valv, principal, to_json(resource))
+        records = _records(valv, principal, _written(resource))
         added = await add(valv.house, principal, _whose(principal, [resource]), records, purpose=purpose)
     except Exception as error:  # noqa: BLE001 one entry's failure is that entry's answer
-        problem = problem_of(error)
+        problem = reported(error)
         return {"response": {"status": str(problem.status), "outcome": operation_outcome(problem)}}
     return _created(added.records[0])
 
@@ -91,22 +94,29 @@ def _records(valv: Valv, principal: Principal, body: bytes) -> list[Record]:
 
 
 def _whose(principal: Principal, resources: Sequence[dict[str, Any]]) -> bytes:
-    """Return whom the resources are about: a citizen's own are their own, others must name one and the same."""
+    """Return whom the resources are about: a citizen's own are their own, others must name one and the same.
+
+    What others send about somebody whom we do not know by that name must not end up with who stands beside.
+    """
     own = own_alias(principal)
-    named = {
-        found
-        for resource in resources
-        for name in _SUBJECTS
-        if isinstance(resource.get(name), dict)
-        and isinstance(found := resource[name].get("reference"), str)
-        and _REFERENCE.fullmatch(found)
-    }
-    aliases = {parse_patient(reference) for reference in named}
-    if own is not None:
-        aliases |= {own}
+    aliases = set() if own is None else {own}
+    for resource in resources:
+        for name in _SUBJECTS & resource.keys():
+            named = _named(resource[name])
+            if named is not None:
+                aliases.add(named)
+            elif own is None:
+                raise BadRequestError(_ONE_PATIENT)
     if len(aliases) != 1:
-        raise BadRequestError("subject: one reference to Patient/<id>, the same in every entry")
+        raise BadRequestError(_ONE_PATIENT)
     return aliases.pop()
+
+
+def _named(subject: Any) -> bytes | None:
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    if not isinstance(reference, str) or _REFERENCE.fullmatch(reference) is None:
+        return None
+    return parse_patient(reference)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -119,9 +129,18 @@ def _parse(body: bytes) -> dict[str, Any]:
     return parsed
 
 
+def _written(resource: dict[str, Any]) -> bytes:
+    try:
+        return to_json(resource)
+    except UnicodeEncodeError:
+        raise BadRequestError("the body holds characters that are not text") from None
+
+
 def _posted(entry: Any, number: int) -> dict[str, Any]:
     """Return an entry's resource; only POST is known."""
     match entry:
+        case {"request": {"method": "POST"}, "resource": {"resourceType": "Bundle"}}:
+            raise BadRequestError(f"Bundle.entry[{number}]: a Bundle within a Bundle")
         case {"request": {"method": "POST"}, "resource": dict(resource)}:
             return resource
         case _:

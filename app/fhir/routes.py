@@ -66,7 +66,7 @@ async def everything(request: Call, patient_id: FromPath[str]) -> Response[bytes
     search = parse([*_query(request), ("patient", patient_id)], allowed=_PAGED | {"patient"})
     found = await _read(request, search, tuple(Category), EventKind.READ)
     resources = [one for record in found.records for one in (_shown(record, search, request), _trace(record))]
-    return _page(request, "Patient", search, resources)
+    return _page(request.url.path, _query(request), search, resources)
 
 
 @get("/Observation")
@@ -164,36 +164,38 @@ async def _observations(request: Call, parameters: Pairs) -> Response[bytes]:
     need = Need.EVERY if search.categories else Need.SOME
     found = await _read(request, search, wanted, EventKind.READ, need=need)
     kept = (record for record in found.records if record.kind == "Observation")
-    return _page(request, "Observation", search, [_shown(record, search, request) for record in kept])
+    shown = [_shown(record, search, request) for record in kept]
+    return _page("/fhir/Observation", parameters, search, shown)
 
 
 async def _search_kind(request: Call, kind: str, parameters: Pairs) -> Response[bytes]:
     match kind:
         case "Consent":
-            return await _consents(request, parse(parameters, allowed=_PAGED | {"patient"}))
+            return await _consents(request, parameters)
         case "AuditEvent":
-            return await _audit_events(request, parse(parameters, allowed=_PAGED | {"patient"}))
+            return await _audit_events(request, parameters)
         case "Provenance":
             search = parse(parameters, allowed=_RECORD_SEARCH)
             found = await _read(request, search, search.categories or tuple(Category), EventKind.READ)
-            return _page(request, kind, search, [_trace(record) for record in found.records])
+            return _page("/fhir/Provenance", parameters, search, [_trace(record) for record in found.records])
         case _:
             search = parse(parameters, allowed=_RECORD_SEARCH)
             found = await _read(request, search, search.categories or _DOCUMENTS, EventKind.READ)
             kept = [record for record in found.records if record.kind == kind]
-            return _page(request, kind, search, [_shown(record, search, request) for record in kept])
+            shown = [_shown(record, search, request) for record in kept]
+            return _page(f"/fhir/{kind}", parameters, search, shown)
 
 
-async def _consents(request: Call, search: Search) -> Response[bytes]:
-    who = principal(request)
+async def _consents(request: Call, parameters: Pairs) -> Response[bytes]:
+    who, search = principal(request), parse(parameters, allowed=_PAGED | {"patient"})
     alias = alias_for(who, search.patient)
     rules = await granting.rules_of(valv_of(request).house, who, alias)
     found = [consent.to_fhir(rule, patient_id=alias.hex()) for rule in rules.rules]
-    return _page(request, "Consent", search, found)
+    return _page("/fhir/Consent", parameters, search, found)
 
 
-async def _audit_events(request: Call, search: Search) -> Response[bytes]:
-    who = principal(request)
+async def _audit_events(request: Call, parameters: Pairs) -> Response[bytes]:
+    who, search = principal(request), parse(parameters, allowed=_PAGED | {"patient"})
     alias = alias_for(who, search.patient)
     page = await accesses.mine(valv_of(request).house, who, alias, limit=1000)
     found = [
@@ -201,7 +203,7 @@ async def _audit_events(request: Call, search: Search) -> Response[bytes]:
         for one in review.mine(page.entries)
         if not isinstance(one, Unreadable)
     ]
-    return _page(request, "AuditEvent", search, found)
+    return _page("/fhir/AuditEvent", parameters, search, found)
 
 
 async def _read(
@@ -220,13 +222,13 @@ async def _read(
 
 
 def _page(
-    request: Call, kind: str, search: Search, resources: Sequence[Mapping[str, Any]]
+    base: str, parameters: Pairs, search: Search, resources: Sequence[Mapping[str, Any]]
 ) -> Response[bytes]:
+    """Return one page; its link to the next says all that was asked, also what came in a form."""
     shown = resources[search.offset : search.offset + search.count]
     links = []
     if search.offset + len(shown) < len(resources) and shown:
-        base = f"/fhir/{kind}" if kind != "Patient" else request.url.path
-        links.append(page_link(base, _query(request), search.offset + len(shown)))
+        links.append(page_link(base, parameters, search.offset + len(shown)))
     return answer(searchset(shown, total=len(resources), links=links))
 
 

@@ -11,9 +11,13 @@ from policies.vocabulary import Category
 from vault.measures import FHIR_CATEGORY, OBSERVATION_CATEGORY, OWN_CATEGORY
 
 _LOINC = ("", "http://loinc.org", "urn:oid:2.16.840.1.113883.6.1")
-_DATE = re.compile(r"(eq|ge|gt|le|lt)?(\d{4}-\d{2}-\d{2})(?:T[0-9:.]+(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
+_DATE = re.compile(
+    r"(?P<prefix>eq|ge|gt|le|lt)?(?P<day>\d{4}-\d{2}-\d{2})(?P<time>T[0-9:.]+(?:Z|[+-]\d{2}:\d{2})?)?",
+    re.ASCII,
+)
 MAX_COUNT = 5000
 DEFAULT_COUNT = 1000
+_LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +96,40 @@ def _codes(text: str) -> list[str]:
 
 
 def _days(values: list[str]) -> tuple[date | None, date | None]:
+    """Return the first and last day that all the values leave."""
     first: date | None = None
     last: date | None = None
     for value in values:
         found = _DATE.fullmatch(value)
         if found is None:
             raise BadRequestError("date: expected [eq|ge|gt|le|lt]YYYY-MM-DD")
-        prefix, day = found[1] or "eq", _day(found[2])
-        lower = {"ge": day, "gt": day + timedelta(days=1), "eq": day}.get(prefix)
-        upper = {"le": day, "lt": day - timedelta(days=1), "eq": day}.get(prefix)
+        lower, upper = _bounds(found["prefix"] or "eq", _day(found["day"]), of_moment=bool(found["time"]))
         first = max(filter(None, (first, lower)), default=None)
         last = min(filter(None, (last, upper)), default=None)
     return first, last
+
+
+def _bounds(prefix: str, day: date, *, of_moment: bool) -> tuple[date | None, date | None]:
+    """Return the first and last day that one value leaves.
+
+    A search is by whole days. Of a moment its whole day is taken: who asks for what came after ten o'clock
+    must not miss what came at noon.
+    """
+    step = timedelta(days=0 if of_moment else 1)
+    try:
+        match prefix:
+            case "ge":
+                return day, None
+            case "gt":
+                return day + step, None
+            case "le":
+                return None, day
+            case "lt":
+                return None, day - step
+            case _:
+                return day, day
+    except OverflowError:
+        raise BadRequestError("date: beyond the calendar") from None
 
 
 def _day(text: str) -> date:
@@ -115,6 +141,6 @@ def _day(text: str) -> date:
 
 def _number(given: dict[str, list[str]], name: str, default: int, limit: int) -> int:
     text = given.get(name, [str(default)])[-1]
-    if not text.isdecimal() or int(text) > limit:
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER or int(text) > limit:
         raise BadRequestError(f"{name}: a number up to {limit}")
     return int(text)
