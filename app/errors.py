@@ -40,10 +40,10 @@ class NotFoundError(Exception):
 
 
 class TooManyRequestsError(Exception):
-    """The caller's commission has looked up too many; ``retry_after`` in seconds."""
+    """The caller's commission has looked up too many, or so; ``retry_after`` in seconds."""
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("too many look-ups")
+    def __init__(self, retry_after: int, what: str = "look-ups") -> None:
+        super().__init__(f"Too many {what}")
         self.retry_after = retry_after
 
 
@@ -81,7 +81,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911 one table, r
         case UploadTooLargeError():
             return Problem(413, "too-long", "Too large", str(error))
         case TooManyRequestsError(retry_after=seconds):
-            return Problem(429, "throttled", "Too many look-ups", retry_after=seconds)
+            return Problem(429, "throttled", str(error), retry_after=seconds)
         case LogUnavailableError():
             return Problem(
                 503, "transient", "Nothing can be logged", "Without the log nothing is shown.", retry_after=5

@@ -13,7 +13,7 @@ from litestar import Request
 from litestar.datastructures import State
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from app.errors import BadRequestError
+from app.errors import BadRequestError, TooManyRequestsError
 from app.security import CSRF_FIELD, valv_of
 from app.wiring import Valv
 from audit.events import Activity, EventKind
@@ -27,6 +27,7 @@ from keys.envelope import microseconds
 from policies.vocabulary import Deed
 from sharing.house import author_of
 
+WAITING_AT_ONCE = 20  # imports of one vault: each may lie on disk at full size till its turn comes
 _FIELD_LIMIT = 4096
 _TRUE = frozenset({"1", "true", "on"})
 _NAME = re.compile(r"[^\w .()-]")
@@ -56,6 +57,7 @@ async def receive(
 
     Raises:
         BadRequestError: not a multipart form with one file.
+        TooManyRequestsError: too many imports wait already.
         importers.upload.UploadTooLargeError: larger than this installation takes.
         consent.gate.Refused: the principal may not import here.
     """
@@ -108,6 +110,10 @@ class _Beginning:
             Activity.WRITE,
             subject=self.import_id.hex(),
         )
+        vault = vault_state.vault
+        rows = await house.database.read(lambda connection: intake.of_vault(connection, vault))
+        if sum(row.state in {"queued", "running"} for row in rows) >= WAITING_AT_ONCE:
+            raise TooManyRequestsError(60, "imports at once")
         path = self.valv.intake.path(self.import_id)
         return UploadWriter(path, self.import_id, limit=self.valv.settings.max_upload)
 

@@ -24,7 +24,7 @@ from identity.population import Population
 from identity.principal import System
 from identity.tokens import Issuer
 from importers.intake import Intake
-from keys.envelope import microseconds
+from keys.envelope import context, microseconds
 from keys.keystore import KeyStore
 from policies.engine import INSTALLED, Policies
 from sharing import vaults
@@ -84,6 +84,7 @@ def create(settings: Settings, *, demo: bool, clock: Clock = wall_clock) -> None
     log = _open_log(settings, keystore, origin, clock)
     try:
         decoy = database.write_now(lambda connection: _seed(connection, keystore, origin, clock(), demo=demo))
+        _check_stamp(keystore, database.read_now(_installation))
         log.append_now(_installed(decoy, database, keystore, clock()))
     finally:
         log.close()
@@ -94,7 +95,7 @@ def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
     """Open an installation.
 
     Raises:
-        InstallationError: there is none.
+        InstallationError: there is none, or its stamp is not the one that was made with it.
         SettingsError: a demo would listen to others, or outside demo no identity provider is configured.
     """
     if not settings.database.is_file():
@@ -104,6 +105,7 @@ def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
     told = database.read_now(_installation)
     _check_mode(settings, demo=told.demo)
     keystore = KeyStore.load(settings.keystore, _passphrase(settings, demo=told.demo), clock=clock)
+    _check_stamp(keystore, told)
     log = _open_log(settings, keystore, told.origin, clock)
     policies = Policies.load(INSTALLED, {"basis": settings.lawful_basis})
     house = House(
@@ -165,6 +167,17 @@ def _installation(connection: Connection) -> InstallationRow:
     if row is None:
         raise InstallationError("the database was never finished; remove the data folder and begin anew")
     return InstallationRow(**row)
+
+
+def _check_stamp(keystore: KeyStore, told: InstallationRow) -> None:
+    """Hold what the database says of the installation to what the KeyStore was told at its making.
+
+    Else whoever can write the database could make a real installation a demo, where anyone logs in as anyone,
+    or another's vault the decoy.
+    """
+    stamp = context("installation", int(told.demo), told.decoy, told.origin)
+    if keystore.service_secret("installation", make=lambda: stamp) != stamp:
+        raise InstallationError("the database is not this KeyStore's, or its stamp was changed")
 
 
 def _check_mode(settings: Settings, *, demo: bool) -> None:

@@ -115,7 +115,7 @@ def _access(entry: Entry, event: Event, outcome: Event | None) -> Access:
         activity=event.activity,
         purpose=event.purpose,
         categories=event.categories,
-        decision=event.decision,
+        decision=outcome.decision if outcome and event.decision is Decision.PERMIT else event.decision,
         reason=event.reason or (outcome.reason if outcome else ""),
         rules=event.rules,
         vault=event.vault,

@@ -10,19 +10,22 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection
 
-from audit.events import Activity, EventKind, HeadRef
+from audit.events import Activity, Decision, EventKind, HeadRef
 from consent.gate import Authorization, NextStep, Refused
+from consent.judge import Reason
 from identity.principal import Principal
 from keys.primitives import fingerprint
 from policies.vocabulary import Category, Deed, Purpose
 from sharing.house import House
 from sharing.reading import SWEDEN
 from vault import naming, segment, state
-from vault.change import Change
+from vault.change import Change, StaleRulesError
 from vault.record import Record
 from vault.resource import canonical_content
 from vault.segment import Place
 from vault.state import VaultState
+
+_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,25 @@ async def add(
 ) -> Added:
     """Add records, all or none.
 
+    Where the citizen changes the rules between the question and the writing, the question is put again: what
+    is revoked before something is written is not written by.
+
     Raises:
         consent.gate.Refused: one of them may not be added.
         vault.errors.MalformedRecordError: one cannot be stored.
+        vault.change.StaleRulesError: the rules change faster than they can be asked about.
     """
+    for _ in range(_TRIES):
+        try:
+            return await _add_once(house, principal, alias, records, purpose)
+        except StaleRulesError:
+            continue
+    raise StaleRulesError("the rules change all the time")
+
+
+async def _add_once(
+    house: House, principal: Principal, alias: bytes, records: Sequence[Record], purpose: Purpose | None
+) -> Added:
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     categories = tuple(dict.fromkeys(record.category for record in records))
     authorization = await house.ask(
@@ -57,22 +75,24 @@ async def add(
         categories=categories,
         purpose=purpose,
     )
-    _check_terms(authorization, records)
+    await _check_terms(house, authorization, records)
     marked = [_marked(vault_state, record) for record in records]
     at = house.clock()
     stored, head = await house.database.write(
-        lambda connection: _store(house, connection, vault_state.vault, marked, at)
+        lambda connection: _store(house, connection, vault_state, marked, at)
     )
     if head is not None:
         await house.changed(authorization, head, {"stored": stored})
     return Added(tuple(marked))
 
 
-def _check_terms(authorization: Authorization, records: Sequence[Record]) -> None:
-    """Refuse where a rule's finer terms (codes, the data's dates) leave a record out."""
+async def _check_terms(house: House, authorization: Authorization, records: Sequence[Record]) -> None:
+    """Refuse where a rule's finer terms (codes, the data's dates) leave a record out, and log that it was."""
     for record in records:
         day = record.start.astimezone(SWEDEN).date()
         if not authorization.scope(record.category).permits(record.code.code, day):
+            outcome = house.outcome(authorization, {"stored": 0})
+            await house.log.append(replace(outcome, decision=Decision.REFUSE, reason=Reason.NOT_PERMITTED))
             raise Refused(NextStep.ASK_FOR_ACCESS)
 
 
@@ -81,9 +101,10 @@ def _marked(vault_state: VaultState, record: Record) -> Record:
 
 
 def _store(
-    house: House, connection: Connection, vault: bytes, records: Sequence[Record], at: datetime
+    house: House, connection: Connection, asked: VaultState, records: Sequence[Record], at: datetime
 ) -> tuple[int, HeadRef | None]:
-    change = house.change(connection, vault, at)
+    change = house.change(connection, asked.vault, at)
+    change.demand_rules(asked.head.rules_version)
     shelves: dict[tuple[Category, str], list[Record]] = {}
     for record in records:
         shelves.setdefault((record.category, record.month), []).append(record)

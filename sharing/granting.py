@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from audit.events import Activity, EventKind, HeadRef
 from consent.gate import Authorization
-from consent.rules import Rule, RuleSet
+from consent.rules import Rule, RuleError, RuleSet
 from identity.principal import Principal
 from keys.primitives import PrivateKey
-from policies.vocabulary import Action, Category, Deed, Effect
+from policies.vocabulary import Action, Category, Deed, Effect, GranteeKind
 from sharing.house import House
 from vault import state
 from vault.change import StaleGenerationError
@@ -56,6 +56,7 @@ async def rules_of(house: House, principal: Principal, alias: bytes) -> RuleSet:
 
 async def preview(house: House, principal: Principal, alias: bytes, rule: Rule) -> tuple[Difference, ...]:
     """Return what a new rule would change, from the same computation that makes the wraps and the index."""
+    check(rule)
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
     return differences(house, vault_state.rules.rules, (*vault_state.rules.rules, rule), house.clock())
@@ -67,8 +68,19 @@ async def grant(house: House, principal: Principal, alias: bytes, rule: Rule) ->
     Raises:
         consent.gate.Refused: the principal may not (a guardian may not block).
     """
+    check(rule)
     deed = Deed.BLOCK if rule.effect is Effect.BLOCK else Deed.MANAGE
     await _change(house, principal, alias, deed, EventKind.GRANT, rule, add=True)
+
+
+def check(rule: Rule) -> None:
+    """Refuse a rule that could not do what it says.
+
+    Raises:
+        RuleError: an allow to the network: no list of contacts says yet who that is, so no key could be made.
+    """
+    if (rule.effect, rule.grantee.kind) == (Effect.ALLOW, GranteeKind.NETWORK):
+        raise RuleError("grantee.kind: sharing with the whole network is not possible yet; name a unit")
 
 
 async def revoke(house: House, principal: Principal, alias: bytes, rule_id: str) -> None:

@@ -4,7 +4,7 @@ One snapshot gives head, rules, wraps and sealed bytes; it is closed before the 
 keys released and records opened, and the rules' finer terms laid over them as masks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -26,6 +26,8 @@ from vault.segment import Parts, Segment, Summary
 from vault.state import Drawer, VaultState
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
+_DAY = timedelta(days=1)
+_MANY_MONTHS = 1200  # beyond that, all shelves are fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
     """
     snapshot = await _take(house, principal, alias, query, Parts.BODY)
     authorization = await _authorize(house, principal, snapshot, query)
-    opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
+    opening = _open(house, authorization, snapshot, authorization.scopes)
     records = sorted(_records(opening, authorization, snapshot, query), key=lambda record: record.start)
     house.log.follow(house.outcome(authorization, {"records": len(records)}))
     return Reading(authorization, authorization.categories, tuple(records), snapshot.state.vault)
@@ -90,10 +92,11 @@ async def latest(house: House, principal: Principal, alias: bytes, query: Query)
     """Read the newest value of each code, from summaries where the whole category is open."""
     snapshot = await _take(house, principal, alias, query, Parts.SUMMARY)
     authorization = await _authorize(house, principal, snapshot, query)
-    opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
+    whole = [category for category, scope in authorization.scopes.items() if scope.whole]
+    opening = _open(house, authorization, snapshot, whole)
     found: list[Latest] = []
-    for category, scope in authorization.scopes.items():
-        if scope.whole and category in snapshot.drawers:
+    for category in whole:
+        if category in snapshot.drawers:
             summaries = opening.summaries(snapshot.drawers[category], snapshot.rows[category])
             found += _latest(category, summaries)
     house.log.follow(house.outcome(authorization, {"summaries": len(found)}))
@@ -101,13 +104,13 @@ async def latest(house: House, principal: Principal, alias: bytes, query: Query)
 
 
 async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
-    categories = query.categories or tuple(Category)
+    categories, today = query.categories or tuple(Category), house.clock().date()
 
     def work(connection: Connection) -> _Snapshot:
         loaded = house.load(connection, alias)
         snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias))
         for category in house.may_fit(principal, loaded, Action.READ, categories, query.purpose):
-            _take_drawer(connection, snapshot, category, query, parts)
+            _take_drawer(connection, snapshot, category, query, parts, today)
         return snapshot
 
     return await house.database.read(work)
@@ -120,24 +123,48 @@ def _recipient_tags(vault_state: VaultState, principal: Principal, alias: bytes)
 
 
 def _take_drawer(
-    connection: Connection, snapshot: _Snapshot, category: Category, query: Query, parts: Parts
+    connection: Connection,
+    snapshot: _Snapshot,
+    category: Category,
+    query: Query,
+    parts: Parts,
+    today: date,
 ) -> None:
     """Take the sealed rows of one drawer, if the asker has a key to it at all."""
     drawer = state.drawer(connection, snapshot.state, category)
     if drawer is None or not any(row.recipient in snapshot.mine for row in drawer.wraps):
         return
-    tags = _tags(snapshot.state, category, query)
+    tags = _tags(snapshot.state, drawer, query, today)
     snapshot.drawers[category] = drawer
     snapshot.rows[category] = state.segments(connection, snapshot.state, drawer, tags=tags, parts=parts)
 
 
-def _tags(vault_state: VaultState, category: Category, query: Query) -> list[bytes] | None:
-    """Name the months that the query touches, or all. A day at either end covers every time zone."""
+def _tags(vault_state: VaultState, drawer: Drawer, query: Query, today: date) -> list[bytes] | None:
+    """Name the shelves of the months that the query touches, or all. A day at either end covers every zone.
+
+    A query without an end reaches as far as there is anything, since a plan may lie years ahead. Shelves tell
+    no month, so those beyond a year from now are found by striking out the months before the query.
+    """
     if query.first is None:
         return None
-    last = query.last or datetime.now(UTC).date() + timedelta(days=366)
-    touched = naming.months(query.first - timedelta(days=1), last + timedelta(days=1))
-    return [naming.month_tag(vault_state.keys, category, month) for month in touched]
+    first = naming.month_number(max(query.first, date.min + _DAY) - _DAY)
+    end = today + timedelta(days=366) if query.last is None else min(query.last, date.max - _DAY) + _DAY
+    months = range(first, naming.month_number(end) + 1)
+    if len(months) > _MANY_MONTHS:
+        return None
+    tags = {_tag(vault_state, drawer, month) for month in months}
+    if query.last is None:
+        rest = set(drawer.shelves) - tags
+        for month in range(first - 1, naming.month_number(date(naming.FIRST_YEAR, 1, 1)) - 1, -1):
+            if not rest:
+                break
+            rest.discard(_tag(vault_state, drawer, month))
+        tags |= rest
+    return list(tags)
+
+
+def _tag(vault_state: VaultState, drawer: Drawer, month: int) -> bytes:
+    return naming.month_tag(vault_state.keys, drawer.name, naming.month_named(month))
 
 
 async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, query: Query) -> Authorization:
@@ -152,6 +179,17 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
         need=query.need,
         drawers=snapshot.drawers,
     )
+
+
+def _open(
+    house: House, authorization: Authorization, snapshot: _Snapshot, categories: Iterable[Category]
+) -> Opening:
+    """Release every key that will be needed now, while the receipt is young: a long read outlives it."""
+    opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
+    for category in categories:
+        if category in snapshot.drawers:
+            opening.release(snapshot.drawers[category], snapshot.rows[category])
+    return opening
 
 
 def _records(

@@ -10,6 +10,7 @@ from identity.principal import Person, System
 from keys.keystore import KeyStore
 from sharing.house import House
 from vault import change, state
+from vault.errors import Finding, TamperedError
 from vault.state import Profile
 
 #: The number of the decoy's owner: not a personal number, so nobody can be looked up as it.
@@ -19,7 +20,11 @@ _DECOY_NUMBER = "000000000000"
 async def ensure(
     house: House, person: Person, *, number: str, controller: str, guardians: Iterable[bytes] = ()
 ) -> bytes:
-    """Return a person's vault, making it at the first login. ``number`` has 12 digits and is kept sealed."""
+    """Return a person's vault, making it at the first login. ``number`` has 12 digits and is kept sealed.
+
+    Raises:
+        TamperedError: the log knows this person's vault, but the database has lost it or the way to it.
+    """
     found = await house.database.read(lambda connection: state.find(connection, person.alias))
     if found is not None:
         return found
@@ -32,7 +37,12 @@ async def ensure(
         again = state.find(connection, person.alias)
         if again is not None:
             return again
-        vault, head = change.create(connection, house.keystore, profile, alias=person.alias, at=house.clock())
+        vault = vault_id(house.keystore, person.alias)
+        if house.log.latest_head(vault) is not None:
+            raise TamperedError(Finding.MISSING_VAULT)
+        head = change.create(
+            connection, house.keystore, profile, vault=vault, alias=person.alias, at=house.clock()
+        )
         made.append(head)
         return vault
 
@@ -45,8 +55,18 @@ async def ensure(
 def make_decoy(connection: Connection, keystore: KeyStore, *, at: datetime) -> bytes:
     """Make a new installation's decoy: a vault like any other, whose owner nobody can be."""
     nobody = Profile(_DECOY_NUMBER, "", date(1970, 1, 1), protected=False, controller="")
-    vault, _ = change.create(connection, keystore, nobody, alias=keystore.alias(_DECOY_NUMBER), at=at)
+    alias = keystore.alias(_DECOY_NUMBER)
+    vault = vault_id(keystore, alias)
+    change.create(connection, keystore, nobody, vault=vault, alias=alias, at=at)
     return vault
+
+
+def vault_id(keystore: KeyStore, alias: bytes) -> bytes:
+    """Return the id of the vault that a person gets at their first login, a keyed function of their alias then.
+
+    So a vault whose rows were deleted is missed: the log has its head, and no empty one takes its place.
+    """
+    return keystore.pseudonym(f"vault-of/{alias.hex()}")
 
 
 def _created(house: House, vault: bytes, head: HeadRef) -> Event:

@@ -7,7 +7,6 @@
 Every method checks what it touches against the old head first, so that a change never blesses forged rows.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -39,14 +38,17 @@ _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
 
 class StaleGenerationError(VaultError):
-    """A segment was sealed to a generation that is no longer the current one: seal again and retry."""
+    """The drawer moved on (a newer generation, segments that are gone): take it anew, seal again and retry."""
+
+
+class StaleRulesError(VaultError):
+    """The rules are no longer those that the change was permitted under: ask again."""
 
 
 def create(
-    connection: Connection, keystore: KeyStore, profile: Profile, *, alias: bytes, at: datetime
-) -> tuple[bytes, HeadRef]:
-    """Make a new, empty vault for a person; return its id and first head."""
-    vault = os.urandom(16)
+    connection: Connection, keystore: KeyStore, profile: Profile, *, vault: bytes, alias: bytes, at: datetime
+) -> HeadRef:
+    """Make a new, empty vault for a person; return its first head."""
     keys = keystore.vault_keys(vault)
     rules, sealed_profile = seal_rules(keys, RuleSet(1)), state.seal_profile(keys, profile)
     head = Head(vault, 1, 1, heads.digest_of(rules), heads.digest_of(sealed_profile))
@@ -61,7 +63,7 @@ def create(
     }
     connection.execute(insert(_VAULTS).values(values))
     connection.execute(insert(_ALIASES).values(alias=alias, vault_id=vault))
-    return vault, head.ref()
+    return head.ref()
 
 
 class Change:
@@ -89,6 +91,15 @@ class Change:
         if name not in self._drawers:
             self._drawers[name] = state.drawer(self._connection, self.state, name)
         return self._drawers[name]
+
+    def demand_rules(self, version: int) -> None:
+        """Go on only under the rules that the change was permitted under.
+
+        Raises:
+            StaleRulesError: they have been changed since.
+        """
+        if self.state.head.rules_version != version:
+            raise StaleRulesError("the rules have changed")
 
     def put_rules(self, rules: RuleSet) -> None:
         """Replace the rules; their version moves on by one."""
@@ -127,11 +138,18 @@ class Change:
         self._restack(found, [*old, *rows], {row.tag for row in rows})
 
     def remove(self, name: DrawerName, rows: Sequence[Segment]) -> None:
-        """Delete segments."""
+        """Delete segments.
+
+        Raises:
+            StaleGenerationError: one of them is gone already; what was read of them is not to be kept again.
+        """
         found = self._existing(name)
         tags = {row.tag for row in rows}
         gone = {row.segment for row in rows}
-        kept = [row for row in self._shelves(found, tags) if row.segment not in gone]
+        there = self._shelves(found, tags)
+        if not gone <= {row.segment for row in there}:
+            raise StaleGenerationError("removed by another")
+        kept = [row for row in there if row.segment not in gone]
         self._delete_segments(found, gone)
         self._restack(found, kept, tags)
 

@@ -63,8 +63,12 @@ class Columns:
         return [of_shape[i] for i in self.shape]
 
     def records(self, wanted: Sequence[int] | None = None) -> Iterator[Record]:
-        """Make records of the wanted rows, or of all."""
-        parsed = [_Shape(shape) for shape in self.shapes]
+        """Make records of the wanted rows, or of all.
+
+        Raises:
+            MalformedRecordError: what they share is not what the writer writes.
+        """
+        parsed = [_parse(shape) for shape in self.shapes]
         for row in range(len(self)) if wanted is None else wanted:
             yield parsed[self.shape[row]].record(self, int(row))
 
@@ -114,7 +118,7 @@ def decode(block: bytes, fingerprints: bytes) -> Columns:
         )
         reader.end()
         _check_indexes(columns)
-    except (zstandard.ZstdError, struct.error, ValueError, KeyError, IndexError) as error:
+    except (zstandard.ZstdError, struct.error, ValueError, KeyError, IndexError, TypeError) as error:
         raise MalformedRecordError("segment body: malformed") from error
     if len(columns.fingerprint) != count:
         raise MalformedRecordError("segment body: fingerprints and records differ in number")
@@ -283,6 +287,13 @@ def _shape_dict(record: Record) -> dict[str, Any]:
     }
 
 
+def _parse(raw: dict[str, Any]) -> "_Shape":
+    try:
+        return _Shape(raw)
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+        raise MalformedRecordError("segment body: malformed") from error
+
+
 class _Shape:
     """One shape, parsed once for all its records."""
 
@@ -292,8 +303,8 @@ class _Shape:
         self.kind: str = raw["kind"]
         self.code = Code(*raw["code"])
         self.status: str = raw["status"]
-        self.units = raw["units"]
-        self.parts = [(Code(*part[:3]), part[3], part[4:]) for part in raw["components"]]
+        self.units = _three(raw["units"])
+        self.parts = [(Code(*part[:3]), part[3], _three(part[4:])) for part in raw["components"]]
         self.provenance = Provenance(
             Author(AuthorKind(kind), author_id, name, organisation),
             Origin(raw["origin"]),
@@ -331,7 +342,14 @@ class _Shape:
         )
 
 
-def _pair(columns: Columns, at: int, units: Sequence[Any]) -> tuple[Quantity | None, Quantity | None]:
+def _three(units: Sequence[Any]) -> tuple[str, str | None, bool]:
+    unit, canonical, same = units
+    return unit, canonical, same
+
+
+def _pair(
+    columns: Columns, at: int, units: tuple[str, str | None, bool]
+) -> tuple[Quantity | None, Quantity | None]:
     unit, canonical_unit, same = units
     own = _quantity(columns, at, unit)
     return own, own if same else _quantity(columns, at + 1, canonical_unit or "")

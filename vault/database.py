@@ -20,7 +20,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.engine: Engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        self.engine: Engine = create_engine(
+            f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True
+        )
         event.listen(self.engine, "connect", _prepare)
 
     async def read(self, work: Callable[[Connection], T]) -> T:

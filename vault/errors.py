@@ -20,6 +20,7 @@ class Finding(StrEnum):
     CHANGED_MANIFEST = "changed-manifest"
     FORGED_SEGMENT = "forged-segment"
     MISSING_SEGMENT = "missing-segment"
+    MISSING_VAULT = "missing-vault"  # the log has a head for it, the database no row
     FOREIGN_ALIAS = "foreign-alias"  # a person's alias leads to another's vault
 
 

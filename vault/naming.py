@@ -1,6 +1,5 @@
 """The opaque names of drawers, shelves and recipients: keyed functions that the database cannot undo."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from keys.envelope import context
@@ -12,7 +11,8 @@ from policies.vocabulary import Category
 INTAKE_DRAWER = "import-report"
 DrawerName = Category | str
 
-FIRST_YEAR = 1900
+#: How far back it is worth looking for the month of a shelf.
+FIRST_YEAR = 1800
 
 
 def drawer_id(keys: VaultKeys, name: DrawerName) -> bytes:
@@ -30,12 +30,14 @@ def recipient_tag(keys: VaultKeys, recipient: str) -> bytes:
     return mac(keys.blind, context("recipient", keys.vault, recipient))[:16]
 
 
-def months(first: date, last: date) -> Iterator[str]:
-    """Yield each month that touches the days from ``first`` to ``last``, both included."""
-    year, month = first.year, first.month
-    while (year, month) <= (last.year, last.month):
-        yield f"{year:04d}-{month:02d}"
-        year, month = (year, month + 1) if month < 12 else (year + 1, 1)  # noqa: PLR2004 months in a year
+def month_number(day: date) -> int:
+    """Return a month as one number, so that months can be counted."""
+    return day.year * 12 + day.month - 1
+
+
+def month_named(number: int) -> str:
+    """Return the month (``YYYY-MM``) of a number."""
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
 def month_of(at: datetime) -> str:

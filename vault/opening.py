@@ -4,7 +4,7 @@ A mistake in policy code alone opens nothing: where no wrap for one of the asker
 is no key to release.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from consent.gate import Authorization
@@ -40,6 +40,15 @@ class Opening:
         """
         return {generation: self._private(drawer, generation) for generation in drawer.publics}
 
+    def release(self, drawer: Drawer, rows: Iterable[Segment]) -> None:
+        """Release the keys of these segments now; the receipt lives shorter than a long reading takes.
+
+        Raises:
+            NoKeyError: the asker has no wrap whose time it is.
+        """
+        for generation in {row.generation for row in rows}:
+            self._opener(drawer, generation)
+
     def columns(self, drawer: Drawer, rows: Sequence[Segment]) -> Iterator[tuple[Segment, Columns]]:
         """Open segments' records, one segment at a time."""
         for row in rows:
@@ -51,10 +60,13 @@ class Opening:
             yield segment.open_summary(row, self._segment_key(drawer, row))
 
     def _segment_key(self, drawer: Drawer, row: Segment) -> bytes:
-        mark = (drawer.id, row.generation)
+        return segment.open_key(row, self._opener(drawer, row.generation))
+
+    def _opener(self, drawer: Drawer, generation: int) -> Opener:
+        mark = (drawer.id, generation)
         if mark not in self._openers:
-            self._openers[mark] = self._private(drawer, row.generation).opener()
-        return segment.open_key(row, self._openers[mark])
+            self._openers[mark] = self._private(drawer, generation).opener()
+        return self._openers[mark]
 
     def _private(self, drawer: Drawer, generation: int) -> PrivateKey:
         mark = (drawer.id, generation)

@@ -93,7 +93,11 @@ async def save(request: Asked) -> Answer:
 def _show_form(request: Asked, own: Owner, effect: Effect, state: FormState, status: int = 200) -> Answer:
     if effect is Effect.BLOCK and isinstance(own.principal, Proxy):
         raise PermissionDeniedException  # the page's own; the gate says the same of the block itself
-    directory = tuple(labels.grantees(valv_of(request).house.directory()))
+    directory = tuple(
+        one
+        for one in labels.grantees(valv_of(request).house.directory())
+        if effect is Effect.BLOCK or one.kind is not GranteeKind.NETWORK
+    )
     view = RuleFormView(effect, directory, state)
     return page(request, "rule_form.html", view, status, here=f"/sharing/new?effect={effect}")
 

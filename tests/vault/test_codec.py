@@ -22,13 +22,20 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(datetime(1900, 1, 2), datetime(2199, 12, 30), timezones=ZONES)  # noqa: DTZ001
 DECIMALS = st.builds(
-    lambda sign, digits, exponent: Decimal((sign if any(digits) else 0, tuple(digits), exponent)),
-    st.integers(0, 1),
-    st.lists(st.integers(0, 9), min_size=1, max_size=18).map(lambda digits: list(str(int("".join(map(str, digits)))))).map(lambda digits: [int(one) for one in digits]),
+    lambda mantissa, negative, exponent: Decimal(
+        (int(negative and mantissa > 0), digits_of(mantissa), exponent)
+    ),
+    st.integers(0, 10**18 - 1),
+    st.booleans(),
     st.integers(-100, 100),
-)  # fmt: skip
+)
 QUANTITIES = st.builds(Quantity, DECIMALS, TEXT)
 CODES = st.builds(Code, TEXT, TEXT, TEXT)
+
+
+def digits_of(mantissa: int) -> tuple[int, ...]:
+    """Return the decimal digits, with no zero before."""
+    return tuple(map(int, str(mantissa)))
 
 
 @st.composite
@@ -88,12 +95,14 @@ def there_and_back(records: list[Record]) -> list[Record]:
     return list(decode(encode(records), marks(records)).records())
 
 
-def written(record: Record) -> str:
-    """Return everything that a record says, digit by digit and zone by zone; equality is too kind to decimals."""
-    zone = record.start.utcoffset()
-    return f"{record!r} {zone} {record.quantity and record.quantity.value.as_tuple()}".replace(
-        repr(record.end), repr(record.end and record.end.astimezone(UTC))
-    ).replace(repr(record.start.tzinfo), str(zone))
+def written(record: Record) -> list[object]:
+    """Return how numbers and zone are written; equality is too kind to decimals and times."""
+    parts = [
+        (record.quantity, record.canonical),
+        *((part.quantity, part.canonical) for part in record.components),
+    ]
+    numbers = [one and one.value.as_tuple() for pair in parts for one in pair]
+    return [*numbers, record.start.utcoffset()]
 
 
 @settings(deadline=None, max_examples=150)
@@ -216,6 +225,7 @@ def changed_head(**changes: object) -> bytes:
         (changed_head(shapes=[]), MARK),
         (changed_head(shapes=[{}]), MARK),
         (changed_head(shapes=None), MARK),
+        (changed_head(strings=None), MARK),
         (block(INSIDE[:-4] + (0).to_bytes(4, "little")), MARK),
         (block(INSIDE[:-4] + (0xFFFFFFFE).to_bytes(4, "little")), MARK),
         (zstandard.ZstdCompressor(write_content_size=False).compress(INSIDE), MARK),
@@ -225,6 +235,23 @@ def test_what_we_did_not_write_is_refused(wrong: bytes, fingerprints: bytes) -> 
     """Strictly: another version, cut, lengthened, parts that do not agree, an index to nothing."""
     with pytest.raises(MalformedRecordError):
         decode(wrong, fingerprints)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("category", "no-category"), ("code", 7), ("code", ["a", "b", "c", "d"]), ("author", ["x", "", "", ""]),
+        ("origin", 7), ("received", "x"), ("received", 1 << 62), ("units", 7), ("components", 7),
+        ("components", [["a"]]),
+    ],
+)  # fmt: skip
+def test_shape_that_we_did_not_write_is_refused(field: str, wrong: object) -> None:
+    """The vocabularies are closed."""
+    version, count, size = HEAD.unpack_from(INSIDE)
+    (shape,) = json.loads(INSIDE[HEAD.size : HEAD.size + size])["shapes"]
+    assert (version, count) == (1, 1)
+    with pytest.raises(MalformedRecordError):
+        list(decode(changed_head(shapes=[{**shape, field: wrong}]), MARK).records())
 
 
 def test_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

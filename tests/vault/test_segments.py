@@ -1,0 +1,147 @@
+"""One sealed segment: it opens in its own place, with its own generation's key, and says what it holds."""
+
+from dataclasses import fields, replace
+from datetime import timedelta
+
+import pytest
+
+from keys.primitives import CannotOpenError, PrivateKey
+from tests.world import START, pressure, weight
+from vault import segment
+from vault.errors import Finding, MalformedRecordError, TamperedError
+from vault.record import Record
+from vault.segment import Parts, Place, Segment
+
+PAIR = PrivateKey.generate()
+PLACE = Place(b"v" * 16, b"d" * 16, b"t" * 16, 1, PAIR.public())
+
+
+def sealed(*records: Record, place: Place = PLACE) -> Segment:
+    """Seal records."""
+    return segment.seal(records, place, import_id=b"i" * 16, written=START)
+
+
+def key_of(row: Segment, pair: PrivateKey = PAIR) -> bytes:
+    """Open a segment's key."""
+    return segment.open_key(row, pair.opener())
+
+
+def test_segment_comes_back_as_it_was() -> None:
+    """With the fingerprints that stand beside it in the clear."""
+    records = [replace(weight("70.50"), fingerprint=7), replace(weight("71"), fingerprint=(1 << 64) - 1)]
+    row = sealed(*records)
+    assert list(segment.open_body(row, key_of(row)).records()) == records
+
+
+def test_adding_needs_the_public_half_only() -> None:
+    """Whoever seals cannot open it again."""
+    row = sealed(weight("70.5"))
+    with pytest.raises(CannotOpenError):
+        key_of(row, PrivateKey.generate())
+
+
+@pytest.mark.parametrize("column", ["vault_id", "drawer", "segment", "generation"])
+def test_key_opens_in_its_own_place_only(column: str) -> None:
+    """A row moved elsewhere has no key there."""
+    row = sealed(weight("70.5"))
+    value = getattr(row, column)
+    elsewhere = value + 1 if isinstance(value, int) else b"x" * 16
+    changed: dict[str, object] = {column: elsewhere}
+    with pytest.raises(CannotOpenError):
+        key_of(replace(row, **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("column", ["vault_id", "drawer", "tag", "segment", "born"])
+def test_body_and_summary_open_in_their_own_place_only(column: str) -> None:
+    """Even with the right key in hand."""
+    row = sealed(weight("70.5"))
+    key, value = key_of(row), getattr(row, column)
+    changed: dict[str, object] = {column: value + 1 if isinstance(value, int) else b"x" * 16}
+    moved = replace(row, **changed)  # type: ignore[arg-type]
+    with pytest.raises(CannotOpenError):
+        segment.open_body(moved, key)
+    with pytest.raises(CannotOpenError):
+        segment.open_summary(moved, key)
+
+
+def test_summary_does_not_pass_for_a_body() -> None:
+    """They stand under one key and different labels."""
+    row = sealed(weight("70.5"))
+    with pytest.raises(CannotOpenError):
+        segment.open_body(replace(row, body=row.summary), key_of(row))
+    with pytest.raises(CannotOpenError):
+        segment.open_summary(replace(row, summary=row.body), key_of(row))
+
+
+def test_fingerprints_that_are_too_many_do_not_open() -> None:
+    """They stand in the clear, so that the body must agree with them."""
+    row = sealed(weight("70.5"))
+    with pytest.raises(MalformedRecordError):
+        segment.open_body(replace(row, fingerprints=row.fingerprints * 2), key_of(row))
+
+
+def test_resealed_segment_opens_by_the_new_generation_only() -> None:
+    """Body and summary stay as they are; neither need be at hand."""
+    old, new = sealed(weight("70.5")), PrivateKey.generate()
+    bare = replace(old, body=b"", fingerprints=b"")
+    moved = segment.reseal(bare, key_of(old), public=new.public(), generation=2)
+    assert (moved.generation, moved.born) == (2, 1)
+    with pytest.raises(CannotOpenError):
+        key_of(moved)
+    whole = replace(moved, body=old.body, fingerprints=old.fingerprints)
+    (record,) = segment.open_body(whole, key_of(whole, new)).records()
+    assert record.quantity == weight("70.5").quantity
+    segment.digest(whole, Parts.BODY)
+
+
+def test_summary_says_how_many_first_last_and_newest() -> None:
+    """Previews and the newest value need no body."""
+    later = START + timedelta(hours=3)
+    row = sealed(
+        pressure("121", "81", later), weight("70.50"), pressure("140", "90", START), weight("71", later)
+    )
+    told = segment.open_summary(row, key_of(row))
+    assert told.count == 4
+    assert told.codes == {"85354-9": 2, "29463-7": 2}
+    assert told.latest["85354-9"][1:] == ("121/81", "mm[Hg]")
+    assert told.latest["29463-7"][1:] == ("71", "kg")
+    assert told.last - told.first == 3 * 3600 * 1_000_000
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Segment)])
+def test_digest_counts_every_column(name: str) -> None:
+    """What it left out, whoever writes the database could change."""
+    row = sealed(weight("70.5"))
+    before, value = segment.shelf_digest([row], Parts.BODY), getattr(row, name)
+    changed: dict[str, object] = {name: value + 1 if isinstance(value, int) else value[:-1] + b"\xff\xfe"}
+    try:
+        after = segment.shelf_digest([replace(row, **changed)], Parts.BODY)  # type: ignore[arg-type]
+    except TamperedError as refused:
+        after = refused.finding.encode()
+        assert after == Finding.FORGED_SEGMENT.encode()  # noqa: PT017 either way it differs
+    assert after != before
+
+
+def test_digest_of_what_is_not_at_hand_is_taken_as_written() -> None:
+    """A row loaded for its summary gives the shelf the same digest as the whole row."""
+    row = sealed(weight("70.5"))
+    bare = replace(row, body=b"", fingerprints=b"")
+    assert segment.shelf_digest([bare], Parts.SUMMARY) == segment.shelf_digest([row], Parts.BODY)
+    with pytest.raises(TamperedError):
+        segment.shelf_digest([bare], Parts.BODY)
+
+
+def test_shelf_is_the_same_in_any_order() -> None:
+    """The database gives rows as it likes."""
+    one, other = sealed(weight("70.5")), sealed(weight("71"))
+    assert segment.shelf_digest([one, other], Parts.BODY) == segment.shelf_digest([other, one], Parts.BODY)
+    assert segment.shelf_digest([one, other], Parts.BODY) != segment.shelf_digest([one], Parts.BODY)
+
+
+def test_nothing_of_a_record_stands_in_clear() -> None:
+    """But for sizes and keyed fingerprints."""
+    row = sealed(weight("70.515151"))
+    raw = b"".join(value for value in row.columns().values() if isinstance(value, bytes))
+    for word in (b"70.515151", b"29463-7", b"Body weight", b"kg", b"Exempelsson", b"Observation"):
+        assert word not in raw or len(word) < 3
+    assert row.columns().keys() == {field.name for field in fields(Segment)}
