@@ -17,6 +17,7 @@ _BOX = ord("B")
 _SEALED_KEY = ord("K")
 _WRAP = ord("W")
 _WINDOW = struct.Struct(">qq")
+_TOLD = primitives.NONCE_SIZE + _WINDOW.size + 16  # nonce, window, tag
 _FOREVER = (1 << 63) - 1
 
 
@@ -141,32 +142,46 @@ class WrapContext:
 
 
 def seal_wrap(
-    shred_key: bytes, recipient: PublicKey, generation: PrivateKey, *, bound_to: WrapContext, window: Window
+    shred_key: bytes,
+    window_key: bytes,
+    recipient: PublicKey,
+    generation: PrivateKey,
+    *,
+    bound_to: WrapContext,
+    window: Window,
 ) -> bytes:
-    """Wrap a generation's private half: version, ``W``, window (16), then a nonce and the HPKE ciphertext
-    sealed again under the drawer's shred key. The window is authenticated by both layers.
+    """Wrap a generation's private half: version, ``W``, the window sealed for the server (44 bytes), then a nonce
+    and the HPKE ciphertext sealed again under the drawer's shred key. Both layers authenticate the window, which
+    tells when a grant ends or a child turns 13, and so never stands in clear.
     """  # noqa: D205
     bound = bound_to.encode() + window.encode()
     inner = recipient.seal(generation.seed, info=bound)
-    return bytes((VERSION, _WRAP)) + window.encode() + primitives.encrypt(shred_key, inner, associated=bound)
+    told = primitives.encrypt(window_key, window.encode(), associated=context("wrap-window"))
+    return bytes((VERSION, _WRAP)) + told + primitives.encrypt(shred_key, inner, associated=bound)
 
 
-def wrap_window(sealed: bytes) -> Window:
-    """Read a wrap's window; it is trustworthy only once the wrap has opened."""
-    return Window.decode(_body(sealed, _WRAP)[: _WINDOW.size])
+def wrap_window(window_key: bytes, sealed: bytes) -> Window:
+    """Read a wrap's window; it is trustworthy only once the wrap has opened.
+
+    Raises:
+        MalformedError: not a version 1 wrap.
+        CannotOpenError: another vault's, or changed bytes.
+    """
+    told = _body(sealed, _WRAP)[:_TOLD]
+    return Window.decode(primitives.decrypt(window_key, told, associated=context("wrap-window")))
 
 
-def open_wrap(shred_key: bytes, recipient: PrivateKey, sealed: bytes, *, bound_to: WrapContext) -> PrivateKey:
+def open_wrap(
+    shred_key: bytes, window_key: bytes, recipient: PrivateKey, sealed: bytes, *, bound_to: WrapContext
+) -> PrivateKey:
     """Open a wrap, whatever its window says: the KeyStore checks the window against its own clock.
 
     Raises:
         MalformedError: not a version 1 wrap.
         CannotOpenError: another recipient, drawer, generation or window, a destroyed shred key, changed bytes.
     """
-    body = _body(sealed, _WRAP)
-    window, outer = body[: _WINDOW.size], body[_WINDOW.size :]
-    bound = bound_to.encode() + window
-    inner = primitives.decrypt(shred_key, outer, associated=bound)
+    bound = bound_to.encode() + wrap_window(window_key, sealed).encode()
+    inner = primitives.decrypt(shred_key, _body(sealed, _WRAP)[_TOLD:], associated=bound)
     return PrivateKey(recipient.opener().open(inner, info=bound))
 
 

@@ -45,12 +45,13 @@ class WrongPassphraseError(KeysError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class VaultKeys:
-    """A vault's keys that open no record: index tags, the sealed rules and profile, and intake."""
+    """A vault's keys that open no record: index tags, the sealed rules and profile, intake, wraps' windows."""
 
     vault: bytes
     blind: bytes
     rules: bytes
     intake: bytes
+    windows: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,10 @@ class KeyStore:
         """Seal a generation's private half to a recipient, inside the drawer's shred key."""
         shred = self._secret(_shred_name(bound_to.vault, bound_to.drawer), make=random_key)
         public = self.recipient_public(bound_to.recipient)
-        return Wrap(bound_to, envelope.seal_wrap(shred, public, key, bound_to=bound_to, window=window))
+        windows = self.vault_keys(bound_to.vault).windows
+        return Wrap(
+            bound_to, envelope.seal_wrap(shred, windows, public, key, bound_to=bound_to, window=window)
+        )
 
     def open(self, receipt: Receipt, wrap: Wrap) -> PrivateKey:
         """Open one wrap against a receipt.
@@ -161,8 +165,9 @@ class KeyStore:
         recipient = self._find(f"recipient/{bound.recipient}")
         if shred is None or recipient is None:
             raise CannotOpenError("the key is destroyed or was never made")
-        key = envelope.open_wrap(shred, PrivateKey(recipient), wrap.sealed, bound_to=bound)
-        if not envelope.wrap_window(wrap.sealed).holds(now):
+        windows = self.vault_keys(bound.vault).windows
+        key = envelope.open_wrap(shred, windows, PrivateKey(recipient), wrap.sealed, bound_to=bound)
+        if not envelope.wrap_window(windows, wrap.sealed).holds(now):
             raise RefusedReceiptError("the wrap's time is over or not yet come")
         return key
 
@@ -180,7 +185,12 @@ class KeyStore:
             blind=derive(secret, label="blind"),
             rules=derive(secret, label="rules"),
             intake=derive(secret, label="intake"),
+            windows=derive(secret, label="windows"),
         )
+
+    def has_vault(self, vault: bytes) -> bool:
+        """Tell whether a vault's keys were made and are not destroyed."""
+        return self._find(f"vault/{vault.hex()}") is not None
 
     def shred_vault_keys(self, vault: bytes) -> None:
         """Destroy a vault's rules, profile and index keys."""

@@ -38,10 +38,17 @@ async def ensure(
         if again is not None:
             return again
         vault = vault_id(house.keystore, person.alias)
-        if house.log.latest_head(vault) is not None:
+        logged = house.log.latest_head(vault)
+        if logged is not None and house.keystore.has_vault(vault):
             raise TamperedError(Finding.MISSING_VAULT)
         head = change.create(
-            connection, house.keystore, profile, vault=vault, alias=person.alias, at=house.clock()
+            connection,
+            house.keystore,
+            profile,
+            vault=vault,
+            alias=person.alias,
+            at=house.clock(),
+            version=logged.version + 1 if logged else 1,  # after an erasure the log's count goes on
         )
         made.append(head)
         return vault
@@ -64,7 +71,8 @@ def make_decoy(connection: Connection, keystore: KeyStore, *, at: datetime) -> b
 def vault_id(keystore: KeyStore, alias: bytes) -> bytes:
     """Return the id of the vault that a person gets at their first login, a keyed function of their alias then.
 
-    So a vault whose rows were deleted is missed: the log has its head, and no empty one takes its place.
+    So a vault whose rows were deleted is missed: the log has its head and the KeyStore its keys, which an
+    erasure would have destroyed; no empty one takes its place.
     """
     return keystore.pseudonym(f"vault-of/{alias.hex()}")
 

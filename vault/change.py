@@ -46,12 +46,19 @@ class StaleRulesError(VaultError):
 
 
 def create(
-    connection: Connection, keystore: KeyStore, profile: Profile, *, vault: bytes, alias: bytes, at: datetime
+    connection: Connection,
+    keystore: KeyStore,
+    profile: Profile,
+    *,
+    vault: bytes,
+    alias: bytes,
+    at: datetime,
+    version: int = 1,
 ) -> HeadRef:
     """Make a new, empty vault for a person; return its first head."""
     keys = keystore.vault_keys(vault)
     rules, sealed_profile = seal_rules(keys, RuleSet(1)), state.seal_profile(keys, profile)
-    head = Head(vault, 1, 1, heads.digest_of(rules), heads.digest_of(sealed_profile))
+    head = Head(vault, version, 1, heads.digest_of(rules), heads.digest_of(sealed_profile))
     raw = head.encode()
     values = {
         "vault_id": vault,
@@ -196,11 +203,14 @@ class Change:
     def _is_wider(self, found: Drawer, wanted: Mapping[str, Window], generation: int) -> bool:
         allowed = {naming.recipient_tag(self.state.keys, who): window for who, window in wanted.items()}
         for recipient, row in self._wraps_of(found, generation).items():
-            window = wrap_window(row.sealed)
+            window = self._window(row)
             over = window.not_after is not None and window.not_after <= self.at
             if not over and not (recipient in allowed and allowed[recipient].covers(window)):
                 return True
         return False
+
+    def _window(self, row: WrapRow) -> Window:
+        return wrap_window(self.state.keys.windows, row.sealed)
 
     def _new_generation(self, found: Drawer, wanted: Mapping[str, Window]) -> tuple[int, PublicKey]:
         key = PrivateKey.generate()
@@ -222,7 +232,7 @@ class Change:
         made: dict[bytes, WrapRow] = {}
         for who, window in wanted.items():
             tag = naming.recipient_tag(self.state.keys, who)
-            if tag in present and wrap_window(present[tag].sealed).covers(window):
+            if tag in present and self._window(present[tag]).covers(window):
                 continue
             bound = WrapContext(self.state.vault, found.id, generation, who)
             sealed = self._keystore.wrap(key, bound_to=bound, window=window).sealed

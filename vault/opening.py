@@ -84,6 +84,6 @@ class Opening:
         stored = {row.recipient: row for row in drawer.wraps if row.generation == generation}
         for recipient in self._receipt.opens.recipients:
             row = stored.get(naming.recipient_tag(self._state.keys, recipient))
-            if row is not None and wrap_window(row.sealed).holds(self._at):
+            if row is not None and wrap_window(self._state.keys.windows, row.sealed).holds(self._at):
                 return recipient, row
         raise NoKeyError("no consent, no wrap")

@@ -29,6 +29,7 @@ from vault.state import Profile, open_profile, seal_profile
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 PAIR, OTHER_PAIR = PrivateKey.generate(), PrivateKey.generate()
 BOUND = WrapContext(b"v" * 16, b"d" * 16, 3, "unit:SE1")
+WINDOW_KEY = b"w" * 32
 VAULT_KEYS = VaultKeys(b"v" * 16, blind=b"b" * 32, rules=b"r" * 32, intake=b"i" * 32)
 PROFILE = Profile("197503259280", "Anna Exempelsson", date(1975, 3, 25), protected=False, controller="c")
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -53,8 +54,8 @@ FORMATS = {
         lambda raw: envelope.open_key(PAIR.opener(), raw, bound_to=b"c"),
     ),
     "wrap": Format(
-        envelope.seal_wrap(KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window()),
-        lambda raw: envelope.open_wrap(KEY, PAIR, raw, bound_to=BOUND),
+        envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window()),
+        lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, PAIR, raw, bound_to=BOUND),
     ),
     "rules": Format(seal_rules(VAULT_KEYS, RuleSet(7)), lambda raw: open_rules(VAULT_KEYS, raw)),
     "profile": Format(seal_profile(VAULT_KEYS, PROFILE), lambda raw: open_profile(VAULT_KEYS, raw)),
@@ -127,9 +128,9 @@ def test_sealed_key_round_trip(key: bytes, bound: bytes) -> None:
 def test_wrap_round_trip(window: Window) -> None:
     """The window stands in clear and is authenticated."""
     generation = PrivateKey.generate()
-    sealed = envelope.seal_wrap(KEY, PAIR.public(), generation, bound_to=BOUND, window=window)
-    assert envelope.wrap_window(sealed) == window
-    assert envelope.open_wrap(KEY, PAIR, sealed, bound_to=BOUND) == generation
+    sealed = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), generation, bound_to=BOUND, window=window)
+    assert envelope.wrap_window(WINDOW_KEY, sealed) == window
+    assert envelope.open_wrap(KEY, WINDOW_KEY, PAIR, sealed, bound_to=BOUND) == generation
 
 
 @pytest.mark.parametrize(
@@ -145,26 +146,28 @@ def test_wrap_round_trip(window: Window) -> None:
 def test_wrap_opens_in_its_own_place_only(bound: WrapContext) -> None:
     """For another vault, drawer, generation or recipient it is not the same wrap."""
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, PAIR, FORMATS["wrap"].sealed, bound_to=bound)
+        envelope.open_wrap(KEY, WINDOW_KEY, PAIR, FORMATS["wrap"].sealed, bound_to=bound)
 
 
 def test_wrap_needs_both_shred_key_and_recipient() -> None:
     """Neither the drawer's key nor the recipient's alone opens it."""
     sealed = FORMATS["wrap"].sealed
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(OTHER_KEY, PAIR, sealed, bound_to=BOUND)
+        envelope.open_wrap(OTHER_KEY, WINDOW_KEY, PAIR, sealed, bound_to=BOUND)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, OTHER_PAIR, sealed, bound_to=BOUND)
+        envelope.open_wrap(KEY, WINDOW_KEY, OTHER_PAIR, sealed, bound_to=BOUND)
 
 
 def test_widened_window_does_not_open() -> None:
     """Who writes a later end into a wrap breaks it."""
     end = datetime(2026, 3, 1, tzinfo=UTC)
-    sealed = envelope.seal_wrap(KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window(None, end))
-    wider = sealed[:2] + Window(None, end + timedelta(days=1)).encode() + sealed[18:]
-    assert envelope.wrap_window(wider).holds(end)
+    sealed = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window(None, end))
+    later = Window(None, end + timedelta(days=1))
+    other = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=later)
+    wider = other[:46] + sealed[46:]
+    assert envelope.wrap_window(WINDOW_KEY, wider).holds(end)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, PAIR, wider, bound_to=BOUND)
+        envelope.open_wrap(KEY, WINDOW_KEY, PAIR, wider, bound_to=BOUND)
 
 
 @given(WINDOWS, WINDOWS, TIMES)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import demo
+from consent.gate import Refused
 from keys.primitives import PrivateKey, PublicKey
 from policies.vocabulary import Category
 from sharing import granting
@@ -239,6 +240,19 @@ class TestMissingAndMoved:
             at = (world.vault("bo"), world.alias("anna"))
             db.execute("UPDATE aliases SET vault_id = ? WHERE alias = ?", at)
         assert await found(world) is Finding.FOREIGN_ALIAS
+
+    @pytest.mark.parametrize("tables", [("aliases",), _TABLES], ids=["the way to it", "every row"])
+    async def test_deleted_vault_is_missed(self, world: World, tables: tuple[str, ...]) -> None:
+        """No empty vault takes the place of one that the log knows."""
+        vault = world.vault("anna")
+        with world.attacker() as db:
+            for table in tables:
+                db.execute(f"DELETE FROM {table} WHERE vault_id = ?", (vault,))  # noqa: S608
+        with pytest.raises(TamperedError) as refused:
+            await world.enter("anna")
+        assert refused.value.finding is Finding.MISSING_VAULT
+        with pytest.raises(Refused):
+            await world.read("nurse-vc", "anna", BP)
 
     async def test_wrap_moved_between_drawers_is_refused(self, world: World) -> None:
         """A unit's key to blood pressure must not become one to weight."""

@@ -87,17 +87,6 @@ async def test_erased_rows_are_gone_and_others_stay(world: World) -> None:
     assert len((await world.read("bo", "bo", BP)).records) == 1
 
 
-async def test_person_can_begin_anew_after_erasure(world: World) -> None:
-    """The alias leads to a new and empty vault."""
-    await world.enter("anna")
-    await world.add("anna", "anna", pressure("121", "81"))
-    before = world.vault("anna")
-    await erased(world, "anna")
-    await world.enter("anna")
-    assert world.vault("anna") != before
-    assert (await world.read("anna", "anna")).records == ()
-
-
 async def test_rejected_rows_are_erased_too(world: World) -> None:
     """They quote the file, and stand in a drawer like any other."""
     await world.enter("anna")

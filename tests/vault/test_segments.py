@@ -114,12 +114,13 @@ def test_digest_counts_every_column(name: str) -> None:
     row = sealed(weight("70.5"))
     before, value = segment.shelf_digest([row], Parts.BODY), getattr(row, name)
     changed: dict[str, object] = {name: value + 1 if isinstance(value, int) else value[:-1] + b"\xff\xfe"}
-    try:
-        after = segment.shelf_digest([replace(row, **changed)], Parts.BODY)  # type: ignore[arg-type]
-    except TamperedError as refused:
-        after = refused.finding.encode()
-        assert after == Finding.FORGED_SEGMENT.encode()  # noqa: PT017 either way it differs
-    assert after != before
+    other = replace(row, **changed)  # type: ignore[arg-type]
+    if name in {"sealed_key", "body", "summary", "fingerprints", "digests"}:
+        with pytest.raises(TamperedError) as refused:
+            segment.shelf_digest([other], Parts.BODY)
+        assert refused.value.finding is Finding.FORGED_SEGMENT
+    else:
+        assert segment.shelf_digest([other], Parts.BODY) != before
 
 
 def test_digest_of_what_is_not_at_hand_is_taken_as_written() -> None:
@@ -142,6 +143,6 @@ def test_nothing_of_a_record_stands_in_clear() -> None:
     """But for sizes and keyed fingerprints."""
     row = sealed(weight("70.515151"))
     raw = b"".join(value for value in row.columns().values() if isinstance(value, bytes))
-    for word in (b"70.515151", b"29463-7", b"Body weight", b"kg", b"Exempelsson", b"Observation"):
-        assert word not in raw or len(word) < 3
+    for word in (b"70.515151", b"29463-7", b"Body weight", b"Exempelsson", b"Observation"):
+        assert word not in raw
     assert row.columns().keys() == {field.name for field in fields(Segment)}

@@ -1,0 +1,145 @@
+"""A thief of the data folder finds nothing: no person, no category, no code, no value, no unit, in any file."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app import demo
+from app.demo import PersonaKind
+from consent.gate import Refused
+from policies.vocabulary import Category, Purpose
+from sharing import asking, lookup
+from tests.importers.import_inputs import export, row
+from tests.world import START, World, pressure, weight
+from vault.measures import LOINC, MEASURES
+
+_WORD = 6  # shorter words stand in sealed bytes by chance
+
+
+def secrets() -> dict[str, str]:
+    """Return every word that must not stand in the clear, and what it is."""
+    found: dict[str, str] = {}
+    for persona in demo.PERSONAS:
+        found |= {persona.name: "name", **dict.fromkeys(persona.name.split(), "part of a name")}
+        found[persona.identifier] = "identifier"
+        if persona.kind is PersonaKind.CITIZEN:
+            number = persona.identifier
+            found |= dict.fromkeys(
+                (number[2:], f"{number[:8]}-{number[8:]}", f"{number[2:8]}-{number[8:]}"), "number"
+            )
+    for branch in demo.branches():
+        found[branch["authority"]["id"]] = found[branch["authority"]["name"]] = "authority"
+        for provider in branch["providers"]:
+            found[provider["id"]] = found[provider["name"]] = "provider"
+            for unit in provider["units"]:
+                found[unit["id"]] = found[unit["name"]] = "unit"
+    found |= dict.fromkeys(Category, "category")
+    found |= dict.fromkeys(Purpose, "purpose")
+    for measure in MEASURES.values():
+        found |= {measure.code: "code", measure.sv: "measure", measure.en: "measure"}
+    found |= dict.fromkeys(
+        ("121.7373", "81.4242", "70.51515", "66.616161", "Annas våg", "mm[Hg]"), "value or unit"
+    )
+    found |= dict.fromkeys(
+        ("min-hemliga-export.xml", "seventy kilos", "HKQuantityType", LOINC), "of the upload"
+    )
+    return {word: what for word, what in found.items() if len(word) >= _WORD}
+
+
+#: What the schema itself says, in the names of its tables and columns: words of the product, of nobody's vault.
+_SCHEMA = {"activity", "location", "document", "contact"}
+
+
+def spellings(word: str) -> set[bytes]:
+    """Return a word as programs write it: UTF-8, both UTF-16, lower case, as JSON escapes, as hex."""
+    forms = {word, word.lower(), word.encode("ascii", "backslashreplace").decode()}
+    raw = {
+        form.encode(encoding, "replace")
+        for form in forms
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be", "latin-1")
+    }
+    return raw | {word.encode().hex().encode(), word.encode().hex().upper().encode()}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return every file of the data folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def findings(folder: Path) -> list[tuple[str, str]]:
+    """Return in which file which word stands in the clear, in whatever letters."""
+    sought = [(raw.lower(), word) for word in secrets() if word not in _SCHEMA for raw in spellings(word)]
+    return [
+        (name, word)
+        for name, content in files(folder).items()
+        for lower in [content.lower()]
+        for raw, word in sought
+        if raw in lower
+    ]
+
+
+async def main_job(world: World) -> None:
+    """Import, sharing, reading, adding, asking, looking up, revoking, refusing: one of everything."""
+    await world.enter("anna", "bo", "elsa")
+    scale = row("BodyMass", unit="kg", value="70.51515", sourceName="Annas våg")
+    file = export(scale, row("BodyMass", unit="kg", value="seventy kilos"))
+    await world.import_file("anna", file, "min-hemliga-export.xml")
+    await world.upload("anna", file, "min-hemliga-export.xml")  # this one still waits when the thief comes
+    await world.add("anna", "anna", pressure("121.7373", "81.4242"))
+    nurse = await world.allow("anna", "unit", demo.HEALTH_CENTRE, Category.BLOOD_PRESSURE)
+    await world.allow("anna", "unit", demo.HOME_CARE, Category.BODY_WEIGHT, actions=["read", "add"])
+    await world.block("anna", "provider", demo.PRIVATE_CARE, *Category)
+    assert len((await world.read("nurse-vc", "anna")).records) == 1
+    await world.add("homecare", "anna", weight("66.616161", START))
+    await lookup.look_up(world.house, world.who("nurse-vc"), world.alias("anna"))
+    await asking.ask(
+        world.house,
+        world.who("doctor-hospital"),  # type: ignore[arg-type]
+        world.alias("anna"),
+        categories=(Category.MENTAL_HEALTH,),
+        actions=(),
+        purpose=Purpose.CARE,
+    )
+    await world.revoke("anna", nurse)
+    with pytest.raises(Refused):
+        await world.read("nurse-vc", "anna")
+    world.house.log.checkpoint()
+
+
+async def test_nothing_stands_in_clear_after_the_main_job(world: World) -> None:
+    """In the open installation, with its write-ahead logs, and in the closed one."""
+    await main_job(world)
+    assert {"valv.db", "valv.db-wal", "log.db", "keystore.db"} <= set(files(world.folder))
+    assert any(name.startswith("uploads/") for name in files(world.folder))
+    assert findings(world.folder) == []
+    await asyncio.to_thread(world.close)
+    assert findings(world.folder) == []
+
+
+async def test_the_search_finds_what_stands_in_clear(world: World) -> None:
+    """A grep that finds nothing must be one that would find it."""
+    for word in ("Exempelsson", "197503259280", "750325-9280", "blood-pressure", "85354-9", "70.51515"):
+        for number, raw in enumerate(spellings(word)):
+            (world.folder / f"leak-{number}").write_bytes(b"\0\1" + raw + b"\xff")
+        found = {name for name, _ in findings(world.folder)}
+        assert found >= {f"leak-{number}" for number in range(len(spellings(word)))}, word
+
+
+async def test_no_column_but_those_meant_for_it_holds_text(world: World) -> None:
+    """In clear are opaque ids, sizes, versions, write times, and the state of an import or a request."""
+    await main_job(world)
+    allowed = {
+        ("imports", "state"), ("imports", "format"), ("imports", "error"), ("access_requests", "state"),
+        ("installation", "origin"),
+    }  # fmt: skip
+    with world.attacker() as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        text = {
+            (table, column)
+            for table in tables
+            if table != "alembic_version"
+            for _, column, kind, *_ in db.execute(f"PRAGMA table_info({table})")
+            if "CHAR" in kind or "TEXT" in kind
+        }
+    assert text == allowed
