@@ -171,10 +171,13 @@ async def undo(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> No
     row = await _find_import(valv, who, alias, import_id)
     at, house = valv.house.clock(), valv.house
     await house.database.write(lambda writer: intake.cancel(writer, row.vault_id, import_id, at=at))
-    claims = await house.database.read(
-        lambda reader: intake.claims_of_others(reader, row.vault_id, import_id)
+    await importing.undo(
+        house,
+        who,
+        alias,
+        import_id,
+        claims=lambda reader: intake.claims_of_others(reader, row.vault_id, import_id),
     )
-    await importing.undo(house, who, alias, import_id, claims=claims)
     await asyncio.to_thread(valv.intake.path(import_id).unlink, missing_ok=True)
 
 

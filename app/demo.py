@@ -26,6 +26,9 @@ from keys.keystore import KeyStore
 from keys.primitives import Signer, random_key
 from policies.vocabulary import Category, Purpose
 
+#: Who answers for the demo's vaults (personuppgiftsansvarig).
+CONTROLLER = "Hälsovalvet demo (påhittad)"
+
 REGION_EXEMPEL = "SE2321009905-TEST"
 REGION_PROVLANDET = "SE2321009913-TEST"
 EXEMPELBY = "SE2120009907-TEST"

@@ -39,5 +39,5 @@ async def _vault_of(valv: Valv, person: Person) -> None:
     guardians = tuple(valv.house.keystore.alias(one.digits) for one in registered.guardians)
     number: PersonalNumber = registered.number
     await vaults.ensure(
-        valv.house, person, number=number.digits, controller=valv.settings.controller, guardians=guardians
+        valv.house, person, number=number.digits, controller=valv.controller, guardians=guardians
     )

@@ -8,7 +8,7 @@ VALV_PASSPHRASE      opens the KeyStore's file; without it the file ``VALV_PASSP
 VALV_OIDC_ISSUER     the identity provider; outside demo the process does not start without one
 VALV_ALLOWED_HOSTS   host names that requests may name, comma-separated (default: loopback names)
 VALV_MAX_UPLOAD_MB   largest upload (default 4096)
-VALV_CONTROLLER      who is controller (personuppgiftsansvarig) of new vaults (default: the demo's own)
+VALV_CONTROLLER      who is controller (personuppgiftsansvarig) of new vaults; a demo has its own
 VALV_LAWFUL_BASIS    which basis policy holds: ``consent`` (default) or ``blocks-only``
 ===================  ========================================================================================
 """
@@ -37,7 +37,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     max_upload: int = 4096 << 20
     lawful_basis: str = "consent"
-    controller: str = "Hälsovalvet demo (påhittad)"
+    controller: str = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -59,7 +59,7 @@ class Settings:
             allowed_hosts=tuple(h.strip() for h in hosts.split(",") if h.strip()) or default.allowed_hosts,
             max_upload=_number(environment, "VALV_MAX_UPLOAD_MB", 4096, limit=1 << 20) << 20,
             lawful_basis=environment.get("VALV_LAWFUL_BASIS") or default.lawful_basis,
-            controller=environment.get("VALV_CONTROLLER") or default.controller,
+            controller=environment.get("VALV_CONTROLLER", ""),
         )
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
 
+from app.demo import CONTROLLER as DEMO_CONTROLLER
 from app.demo import population as demo_population
 from app.demo import seed_directory
 from app.migrate import upgrade
@@ -51,6 +52,11 @@ class Valv:
     issuer: Issuer
     population: Population
     origin: str
+
+    @property
+    def controller(self) -> str:
+        """Who is controller (personuppgiftsansvarig) of the vaults made here."""
+        return DEMO_CONTROLLER if self.demo else self.settings.controller
 
     def close(self) -> None:
         """Write what waits and give the files back."""
@@ -185,6 +191,8 @@ def _check_mode(settings: Settings, *, demo: bool) -> None:
         raise SettingsError("VALV_HOST: a demo installation listens on this machine only")
     if not demo and not settings.oidc_issuer:
         raise SettingsError("VALV_OIDC_ISSUER: an identity provider is needed outside demo mode")
+    if not demo and not settings.controller:
+        raise SettingsError("VALV_CONTROLLER: every vault names its controller (personuppgiftsansvarig)")
 
 
 def _open_log(settings: Settings, keystore: KeyStore, origin: str, clock: Clock) -> AuditLog:

@@ -33,7 +33,7 @@ from keys.keystore import KeyStore
 from keys.primitives import PrivateKey
 from policies.vocabulary import Category
 from vault import naming, state
-from vault.change import Change
+from vault.change import Change, StaleGenerationError
 from vault.database import Database
 from vault.errors import VaultError
 from vault.naming import INTAKE_DRAWER, DrawerName
@@ -68,9 +68,12 @@ class Upload:
 
 @dataclass(slots=True)
 class _Batch:
+    """What the child said since the last commit; and each shelf's digest when it was last looked at."""
+
     rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     progress: Progress | None = None
+    shelves: dict[tuple[DrawerName, bytes], bytes] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(len(rows) for rows in self.rows.values()) + len(self.claims)
@@ -164,7 +167,6 @@ class Intake:
     ) -> None:
         self._database, self._keystore, self._log = database, keystore, log
         self._uploads, self._wanted, self._clock = uploads, wanted, clock
-        self._owner = os.urandom(16)
 
     def path(self, import_id: bytes) -> Path:
         """Return where an import's sealed upload lies."""
@@ -181,16 +183,23 @@ class Intake:
     # --- claiming
 
     def _claim(self, connection: Connection) -> ImportRow | None:
+        """Take the import that has waited longest, of a vault where none is running.
+
+        Two imports of one vault beside each other would each be told that nothing is there yet, and each store it.
+        """
         now = microseconds(self._clock())
-        free = or_(
-            _IMPORTS.c.state == "queued",
-            (_IMPORTS.c.state == "running") & (_IMPORTS.c.lease_until_us < now),
-        )
-        found = connection.execute(select(_IMPORTS).where(free).order_by(_IMPORTS.c.created_us)).mappings()
-        row = found.first()
+        leased = (_IMPORTS.c.state == "running") & (_IMPORTS.c.lease_until_us >= now)
+        free = or_(_IMPORTS.c.state == "queued", (_IMPORTS.c.state == "running") & ~leased)
+        calm = _IMPORTS.c.vault_id.not_in(select(_IMPORTS.c.vault_id).where(leased))
+        query = select(_IMPORTS).where(free, calm).order_by(_IMPORTS.c.created_us)
+        row = connection.execute(query).mappings().first()
         if row is None:
             return None
-        changes = {"state": "running", "attempts": row["attempts"] + 1, **self._lease()}
+        lease = {
+            "lease_owner": os.urandom(16),
+            **self._lease(),
+        }  # of this run: threads of one worker differ too
+        changes = {"state": "running", "attempts": row["attempts"] + 1, **lease}
         connection.execute(
             update(_IMPORTS).where(*_is(_IMPORTS, row["vault_id"], row["import_id"])).values(changes)
         )
@@ -198,11 +207,7 @@ class Intake:
 
     def _lease(self) -> dict[str, Any]:
         now = self._clock()
-        return {
-            "lease_owner": self._owner,
-            "lease_until_us": microseconds(now + LEASE),
-            "updated_us": microseconds(now),
-        }
+        return {"lease_until_us": microseconds(now + LEASE), "updated_us": microseconds(now)}
 
     # --- running
 
@@ -273,15 +278,15 @@ class Intake:
     def _listen(self, row: ImportRow, upload: Upload, child: "subprocess.Popen[bytes]") -> str:
         inward, outward = cast("Any", child.stdout), cast("Any", child.stdin)
         wire.send(outward, self._task(row, upload))
-        batch, told = _Batch(), set[tuple[str, bytes]]()
+        batch = _Batch()
         while True:
             match wire.from_child(inward):
                 case Need(name, month):
-                    shelf, tag = self._shelf(row, name, month)
-                    told.add((name, tag))
+                    shelf, tag, digest = self._shelf(row, name, month)
+                    batch.shelves[name, tag] = digest
                     wire.send(outward, shelf)
                 case Sealed(name, sealed):
-                    if sealed.import_id != row.import_id or (name, sealed.tag) not in told:
+                    if sealed.import_id != row.import_id or (name, sealed.tag) not in batch.shelves:
                         raise wire.BrokenPipeToChildError("the import child sealed what it was not asked to")
                     batch.rows.setdefault(name, []).append(sealed)
                 case Claim() as claim:
@@ -312,20 +317,20 @@ class Intake:
             on_behalf_of=upload.on_behalf_of,
         )
 
-    def _shelf(self, row: ImportRow, name: str, month: str) -> tuple[Shelf, bytes]:
-        """Return where to seal to, and the shelf's tag."""
+    def _shelf(self, row: ImportRow, name: str, month: str) -> tuple[Shelf, bytes, bytes]:
+        """Return where to seal to, the shelf's tag, and the digest of what stands on it."""
         logged = self._log.latest_head(row.vault_id)
         drawer_name, at = _named(name), self._clock()
         if row.rehearse and drawer_name != INTAKE_DRAWER:
             return self._database.read_now(
                 lambda connection: self._rehearse_shelf(connection, row, drawer_name, month, logged)
             )
-        shelf, tag, head = self._database.write_now(
+        opened, head = self._database.write_now(
             lambda connection: self._open_shelf(connection, row, drawer_name, month, logged, at)
         )
         if head is not None:
             self._log_head(row, head)
-        return shelf, tag
+        return opened
 
     def _open_shelf(
         self,
@@ -335,7 +340,7 @@ class Intake:
         month: str,
         logged: HeadRef | None,
         at: datetime,
-    ) -> tuple[Shelf, bytes, HeadRef | None]:
+    ) -> tuple[tuple[Shelf, bytes, bytes], HeadRef | None]:
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=at)
         before = change.drawer(name)
         generation, public = change.generation_for(name, self._wanted(change.state, name, at))
@@ -345,11 +350,11 @@ class Intake:
         tag = naming.month_tag(change.state.keys, name, month)
         own, theirs = self._fingerprints(connection, change.state, found, tag, row)
         shelf = Shelf(found.id, generation, public.raw, theirs, own)
-        return shelf, tag, change.finish() if changed else None
+        return (shelf, tag, found.shelves.get(tag, b"")), change.finish() if changed else None
 
     def _rehearse_shelf(
         self, connection: Connection, row: ImportRow, name: DrawerName, month: str, logged: HeadRef | None
-    ) -> tuple[Shelf, bytes]:
+    ) -> tuple[Shelf, bytes, bytes]:
         """Do the same and change nothing: what is sealed in a rehearsal is thrown away, so any key will do."""
         loaded = state.load(connection, self._keystore, row.vault_id, logged=logged)
         found, tag = state.drawer(connection, loaded, name), naming.month_tag(loaded.keys, name, month)
@@ -357,7 +362,7 @@ class Intake:
         if found is not None:
             own, theirs = self._fingerprints(connection, loaded, found, tag, row)
         public = PrivateKey.generate().public().raw
-        return Shelf(naming.drawer_id(loaded.keys, name), 1, public, theirs, own), tag
+        return Shelf(naming.drawer_id(loaded.keys, name), 1, public, theirs, own), tag, b""
 
     def _fingerprints(
         self, connection: Connection, vault_state: VaultState, found: Drawer, tag: bytes, row: ImportRow
@@ -385,12 +390,43 @@ class Intake:
         if not rows and not batch.claims:
             return None
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=self._clock())
-        for name, kept in rows.items():
-            change.add(_named(name), kept)
         if not row.rehearse:
+            self._hold(connection, change, batch)
             for claim in batch.claims:
                 self._keep_claim(connection, row, change.state, claim)
+        for name, kept in rows.items():
+            change.add(_named(name), kept)
+            found = change.drawer(_named(name))
+            if found is not None:
+                batch.shelves |= {(name, one.tag): found.shelves[one.tag] for one in kept}
         return change.finish() if rows else None
+
+    def _hold(self, connection: Connection, change: Change, batch: _Batch) -> None:
+        """Hold what the child was told of each shelf to what stands there now.
+
+        Raises:
+            StaleGenerationError: somebody has since added what it brings, or removed what it found there.
+        """
+        brought: dict[tuple[DrawerName, bytes], set[int]] = {}
+        claimed: dict[tuple[DrawerName, bytes], set[int]] = {}
+        for name, rows in batch.rows.items():
+            for one in rows:
+                brought.setdefault((name, one.tag), set()).update(_marks(one.fingerprints))
+        for claim in batch.claims:
+            tag = naming.month_tag(change.state.keys, _named(claim.name), claim.month)
+            claimed.setdefault((claim.name, tag), set()).update(_marks(claim.fingerprints))
+        for name, tag in brought.keys() | claimed.keys():
+            found = change.drawer(_named(name))
+            if found is None or found.shelves.get(tag, b"") == batch.shelves.get((name, tag), b""):
+                continue
+            there = {
+                mark
+                for one in state.segments(connection, change.state, found, tags=[tag])
+                for mark in _marks(one.fingerprints)
+            }
+            ours = brought.get((name, tag), set())
+            if ours & there or not claimed.get((name, tag), set()) <= there | ours:
+                raise StaleGenerationError("the shelf moved on")
 
     def _keep_claim(
         self, connection: Connection, row: ImportRow, vault_state: VaultState, claim: Claim
@@ -426,7 +462,7 @@ class Intake:
         Raises:
             LostLeaseError: it is not.
         """
-        where = (*_is(_IMPORTS, row.vault_id, row.import_id), _IMPORTS.c.lease_owner == self._owner)
+        where = (*_is(_IMPORTS, row.vault_id, row.import_id), _IMPORTS.c.lease_owner == row.lease_owner)
         running = _IMPORTS.c.state == "running"
         done = connection.execute(
             update(_IMPORTS).where(*where, running).values({**self._lease(), **changes})
@@ -482,6 +518,11 @@ def _named(name: str) -> DrawerName:
         return name if name == INTAKE_DRAWER else Category(name)
     except ValueError:
         raise wire.BrokenPipeToChildError("the import child named an unknown drawer") from None
+
+
+def _marks(fingerprints: bytes) -> list[int]:
+    marks: list[int] = np.frombuffer(fingerprints, dtype=">u8").tolist()
+    return marks
 
 
 def _is(table: Any, vault: bytes, import_id: bytes) -> tuple[Any, Any]:

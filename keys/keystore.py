@@ -142,7 +142,8 @@ class KeyStore:
     def open(self, receipt: Receipt, wrap: Wrap) -> PrivateKey:
         """Open one wrap against a receipt.
 
-        1. the log signed the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault, drawer and generation
+        1. the log signed the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault,
+        drawer and generation
         and this recipient, 4. it was not used for them before, 5. the wrap opens under the drawer's shred key
         and the recipient's private half, 6. its authenticated window holds now.
 

@@ -1,7 +1,7 @@
 """What its owner may ask of an import: how it goes, what was rejected, and to undo it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -83,10 +83,18 @@ def _rejected(record: Record) -> RejectedRow:
     return RejectedRow(where, record.text, reason_sv)
 
 
-async def undo(house: House, principal: Principal, alias: bytes, import_id: bytes, *, claims: Claims) -> int:
+async def undo(
+    house: House,
+    principal: Principal,
+    alias: bytes,
+    import_id: bytes,
+    *,
+    claims: Callable[[Connection], Claims],
+) -> int:
     """Remove what an import brought and no other import did; return how many records went.
 
-    ``claims`` are what the others also brought. Those records stay, in a segment of their own, as theirs.
+    ``claims`` tells what the others also brought. Those records stay, in a segment of their own, as theirs. It is
+    asked again in the transaction that removes: another import may have ended in between.
     """
     for _ in range(3):
         try:
@@ -97,10 +105,10 @@ async def undo(house: House, principal: Principal, alias: bytes, import_id: byte
 
 
 async def _undo_once(
-    house: House, principal: Principal, alias: bytes, import_id: bytes, claims: Claims
+    house: House, principal: Principal, alias: bytes, import_id: bytes, claims: Callable[[Connection], Claims]
 ) -> int:
-    vault_state, drawers, rows = await house.database.read(
-        lambda connection: _take(house, connection, alias, import_id)
+    (vault_state, drawers, rows), claimed = await house.database.read(
+        lambda connection: (_take(house, connection, alias, import_id), claims(connection))
     )
     authorization = await house.ask(
         principal,
@@ -112,11 +120,15 @@ async def _undo_once(
         drawers=drawers,
     )
     opening = Opening(authorization, house.keystore, vault_state, at=house.clock())
-    kept = {name: list(_kept(opening, drawers[name], rows[name], claims)) for name in drawers}
+    kept = {name: list(_kept(opening, drawers[name], rows[name], claimed)) for name in drawers}
     at = house.clock()
-    removed, head = await house.database.write(
-        lambda connection: _apply(house, connection, vault_state.vault, rows, kept, at)
-    )
+
+    def work(connection: Connection) -> tuple[int, HeadRef | None]:
+        if claims(connection) != claimed:
+            raise StaleGenerationError("another import came to an end")
+        return _apply(house, connection, vault_state.vault, rows, kept, at)
+
+    removed, head = await house.database.write(work)
     if head is not None:
         await house.changed(authorization, head, {"removed": removed})
     return removed

@@ -225,11 +225,12 @@ class World:
         """Cancel and undo an import, as the machine interface does; return how many records went."""
         vault = self.vault(owner)
 
-        def work(connection: Any) -> Any:
-            intake.cancel(connection, vault, import_id, at=self.clock())
+        def claims(connection: Any) -> Any:
             return intake.claims_of_others(connection, vault, import_id)
 
-        claims = await self.house.database.write(work)
+        await self.house.database.write(
+            lambda connection: intake.cancel(connection, vault, import_id, at=self.clock())
+        )
         return await importing.undo(self.house, self.who(owner), self.alias(owner), import_id, claims=claims)
 
     def another_worker(self) -> Intake:

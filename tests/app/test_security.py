@@ -1,6 +1,7 @@
 """What holds for every route and every answer, whoever asks."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,8 @@ def test_real_installation_needs_an_identity_provider(tmp_path: Path) -> None:
     wiring.create(real, demo=False)
     with pytest.raises(SettingsError, match="VALV_OIDC_ISSUER"):
         wiring.open_installation(real)
+    with pytest.raises(SettingsError, match="VALV_CONTROLLER"):
+        wiring.open_installation(replace(real, oidc_issuer="https://idp.example"))
 
 
 async def test_real_installation_has_no_demo_routes(tmp_path: Path) -> None:
@@ -110,6 +113,7 @@ async def test_real_installation_has_no_demo_routes(tmp_path: Path) -> None:
         tmp_path / "data",
         passphrase="made up for this test",
         oidc_issuer="https://idp.example",
+        controller="Made up for this test",
         allowed_hosts=("testserver.local",),
     )
     wiring.create(real, demo=False)

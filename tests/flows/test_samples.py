@@ -44,7 +44,9 @@ def test_apple_exports_give_what_their_sources_say(server: Server) -> None:
 
 def test_bundles_are_kept_whole(server: Server) -> None:
     """Every entry of every Bundle is stored as a measurement or a document, or was there already."""
-    bundles = sorted(SAMPLES.glob("fhir/golden/bundle-*.json")) + sorted(SAMPLES.glob("fhir/synthea-r4/*.json"))
+    bundles = sorted(SAMPLES.glob("fhir/golden/bundle-*.json")) + sorted(
+        SAMPLES.glob("fhir/synthea-r4/*.json")
+    )
     assert len(bundles) == 10
     for path in bundles:
         entries = len(json.loads(path.read_text())["entry"])
@@ -77,7 +79,9 @@ def test_every_hl7_observation_example_is_taken(server: Server) -> None:
         assert (told["read"], told["rejected"]) == (1, 0), path.name
     assert set(states) == {"done"}
     with httpx.Client(base_url=server.url, timeout=120) as http:
-        found = Caller(http, "vidar").http.get("/fhir/Observation?category=blood-pressure&date=2012-09-17").json()
+        found = (
+            Caller(http, "vidar").http.get("/fhir/Observation?category=blood-pressure&date=2012-09-17").json()
+        )
     values = {
         tuple(part.get("valueQuantity", {}).get("value") for part in entry["resource"].get("component", ()))
         for entry in found["entry"]
@@ -85,9 +89,7 @@ def test_every_hl7_observation_example_is_taken(server: Server) -> None:
     assert (107, 60) in values
 
 
-@pytest.mark.parametrize(
-    "name", ["cyclic", "external", "external_file", "quadratic", "xmlbomb", "xmlbomb2"]
-)
+@pytest.mark.parametrize("name", ["cyclic", "external", "external_file", "quadratic", "xmlbomb", "xmlbomb2"])
 def test_xml_attacks_are_refused_with_a_clear_error(server: Server, name: str) -> None:
     """An attack is refused in words, stores nothing, and the server goes on."""
     told = _import(server, SAMPLES / f"xmlattack/{name}.xml")

@@ -191,7 +191,7 @@ class TestUndo:
         for who in ("nurse-vc", "bo"):
             with pytest.raises(Refused):
                 await importing.undo(
-                    world.house, world.who(who), world.alias("anna"), told.import_id, claims={}
+                    world.house, world.who(who), world.alias("anna"), told.import_id, claims=lambda _: {}
                 )
         assert await values(world) == ["70.5"]
 

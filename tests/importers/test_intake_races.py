@@ -25,17 +25,18 @@ async def values(world: World) -> list[str]:
     return [str(record.quantity.value) for record in found.records if record.quantity]
 
 
-def once(monkeypatch: pytest.MonkeyPatch, name: str, first: Any) -> None:
-    """Let something happen just before the intake does a thing for the first time."""
-    real, done = getattr(Intake, name), []
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
+    """Let something happen once, just after the child was told what stands on a shelf."""
+    real, done = Intake._shelf, []
 
     def instead(self: Intake, *args: Any) -> Any:
+        shelf = real(self, *args)
         if not done:
             done.append(True)
-            first()
-        return real(self, *args)
+            happens()
+        return shelf
 
-    monkeypatch.setattr(Intake, name, instead)
+    monkeypatch.setattr(Intake, "_shelf", instead)
 
 
 async def test_same_file_in_two_imports_at_once_is_stored_once(
@@ -71,7 +72,7 @@ async def test_value_added_under_a_running_import_is_not_brought_again(
     told = await world.import_file("anna", FILE, "a.xml")
     (record,) = (await world.read("anna", "anna", WEIGHT)).records
     await world.undo("anna", told.import_id)
-    once(monkeypatch, "_commit", lambda: asyncio.run(world.add("anna", "anna", record)))
+    meanwhile(monkeypatch, lambda: asyncio.run(world.add("anna", "anna", record)))
     again = await world.import_file("anna", FILE, "b.xml")
     assert (again.state, again.stored, again.duplicates) == ("done", 0, 1)
     assert await values(world) == ["70.5"]
@@ -83,7 +84,7 @@ async def test_undo_under_a_running_import_loses_nothing_that_it_brings(
     """The child was told that the value is there; then it went with the import that had stored it."""
     await world.enter("anna")
     first = await world.import_file("anna", FILE, "a.xml")
-    once(monkeypatch, "_commit", lambda: asyncio.run(world.undo("anna", first.import_id)))
+    meanwhile(monkeypatch, lambda: asyncio.run(world.undo("anna", first.import_id)))
     second = await world.import_file("anna", FILE, "b.xml")
     assert (second.state, second.stored, second.duplicates) == ("done", 1, 0)
     assert await values(world) == ["70.5"]

@@ -161,7 +161,9 @@ def test_wrap_needs_both_shred_key_and_recipient() -> None:
 def test_widened_window_does_not_open() -> None:
     """Who writes a later end into a wrap breaks it."""
     end = datetime(2026, 3, 1, tzinfo=UTC)
-    sealed = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window(None, end))
+    sealed = envelope.seal_wrap(
+        KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window(None, end)
+    )
     later = Window(None, end + timedelta(days=1))
     other = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=later)
     wider = other[:46] + sealed[46:]

@@ -48,7 +48,7 @@ async def test_asking_writes_to_disk_also_where_there_is_no_room(
 
     @event.listens_for(world.house.database.engine, "after_cursor_execute")
     def heard(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        written.append(statement.split()[0])
+        written.append(statement.split(maxsplit=1)[0])
 
     await ask(world, "nurse-vc", world.alias("anna"))
     there = [word for word in written if word in {"INSERT", "UPDATE"}]

@@ -19,7 +19,7 @@ HOME = demo.HOME_CARE
 async def test_allow_to_the_network_is_refused_in_words(world: World) -> None:
     """No key could be made for it, so it would look like sharing and share nothing; a block of it holds."""
     await world.enter("anna")
-    with pytest.raises(RuleError, match="grantee.kind"):
+    with pytest.raises(RuleError, match=r"grantee\.kind"):
         await world.allow("anna", "network", "", Category.BODY_WEIGHT)
     assert await world.block("anna", "network", "", Category.BODY_WEIGHT)
 
@@ -31,7 +31,9 @@ async def test_add_outside_a_rules_terms_stands_in_the_log_as_refused(world: Wor
     with pytest.raises(Refused):
         await world.add("homecare", "anna", weight("71.9"))
     page = await accesses.mine(world.house, world.who("anna"), world.alias("anna"))
-    tried = [one for one in review.mine(page.entries) if isinstance(one, Access) and one.kind is EventKind.ADD]
+    tried = [
+        one for one in review.mine(page.entries) if isinstance(one, Access) and one.kind is EventKind.ADD
+    ]
     assert [one.decision for one in tried] == [Decision.REFUSE]
 
 

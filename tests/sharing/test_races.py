@@ -68,7 +68,7 @@ async def test_rules_that_never_rest_end_in_a_refusal_to_go_on(
     await world.enter("anna")
     real = adding._store
 
-    def stores(house: House, connection: Any, asked: Any, *args: Any) -> Any:
+    def stores(*_args: object) -> None:
         raise StaleRulesError("again")
 
     monkeypatch.setattr(adding, "_store", stores)

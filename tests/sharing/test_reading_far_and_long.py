@@ -68,10 +68,14 @@ async def test_long_reading_outlives_its_receipt(world: World, monkeypatch: pyte
     assert len((await world.read("anna", "anna", WEIGHT, PRESSURE)).records) == 2
 
 
-async def test_keys_are_not_released_for_what_is_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_are_not_released_for_what_is_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only the drawers that have something in the months asked for."""
     await world.enter("anna")
-    await world.add("anna", "anna", weight("70.0"), pressure("120", "80", world.clock() - timedelta(days=400)))
+    await world.add(
+        "anna", "anna", weight("70.0"), pressure("120", "80", world.clock() - timedelta(days=400))
+    )
     opened: list[bytes] = []
     real = KeyStore.open
 
