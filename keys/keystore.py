@@ -143,9 +143,8 @@ class KeyStore:
         """Open one wrap against a receipt.
 
         1. the log signed the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault,
-        drawer and generation
-        and this recipient, 4. it was not used for them before, 5. the wrap opens under the drawer's shred key
-        and the recipient's private half, 6. its authenticated window holds now.
+        drawer, generation and recipient, 4. it was not used for them before, 5. the wrap opens under the drawer's
+        shred key and the recipient's private half, 6. its authenticated window holds now.
 
         Raises:
             RefusedReceiptError: checks 1 to 4 or 6.
