@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from importers import apple_health, detect, fhir
-from importers.candidates import Candidate, FormatError, Rejection
+from importers.candidates import Candidate, FormatError, Reason, Rejection, excerpt
 from importers.upload import open_upload
 from importers.wire import (
     BrokenPipeToChildError,
@@ -53,6 +53,8 @@ PENDING = 20_000
 HEAVY = 4096
 MEMORY = 2 << 30
 CPU_SECONDS = 3600
+#: A date outside these years is a slip; at the calendar's very ends other time zones have no such moment.
+YEARS = range(1800, 2201)
 _TELL_EVERY = 0.3
 Fingerprints = npt.NDArray[np.uint64]
 Key = tuple[DrawerName, str]
@@ -113,6 +115,8 @@ class Child:
     def _take(self, item: Candidate | Rejection) -> None:
         self._progress.read += 1
         match item:
+            case Candidate(record, where) if record.start.year not in YEARS:
+                self._reject(Rejection.of(where, Reason.BAD_DATE, excerpt(record.start.isoformat())))
             case Candidate(record):
                 mark = fingerprint(self._keys.intake, canonical_content(record))
                 self._put((record.category, record.month), replace(record, fingerprint=mark))

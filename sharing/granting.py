@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from audit.events import Activity, EventKind, HeadRef
+from consent.codec import rule_to_json
 from consent.gate import Authorization
 from consent.rules import Rule, RuleError, RuleSet
 from identity.principal import Principal
@@ -77,8 +78,13 @@ def check(rule: Rule) -> None:
     """Refuse a rule that could not do what it says.
 
     Raises:
-        RuleError: an allow to the network: no list of contacts says yet who that is, so no key could be made.
+        RuleError: an allow to the network: no list of contacts says yet who that is, so no key could be made;
+            or a time that UTC's calendar does not have.
     """
+    try:
+        rule_to_json(rule)
+    except OverflowError:
+        raise RuleError("valid_from, valid_to: beyond the calendar") from None
     if (rule.effect, rule.grantee.kind) == (Effect.ALLOW, GranteeKind.NETWORK):
         raise RuleError("grantee.kind: sharing with the whole network is not possible yet; name a unit")
 

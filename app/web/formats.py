@@ -23,6 +23,8 @@ from app.web.views import AccessEntry, Reading
 from audit.events import Decision
 from policies.vocabulary import GranteeKind
 
+_LONGEST = 18  # digits before the point
+
 
 class Lang(StrEnum):
     """The languages of the pages; the first is the source."""
@@ -109,7 +111,9 @@ class Formats:
         return format_time(at, "HH:mm", tzinfo=ZONE, locale=self._locale)
 
     def number(self, value: Decimal | float) -> str:
-        """Return a number, with the decimals that it was written with."""
+        """Return a number, with the decimals that it was written with; one too long for that as 1E+30."""
+        if isinstance(value, Decimal) and value.adjusted() > _LONGEST:
+            return str(value)
         if isinstance(value, Decimal):
             digits = max(-int(value.as_tuple().exponent), 0)
             return format_decimal(value, "#,##0." + "0" * digits if digits else "#,##0", locale=self._locale)

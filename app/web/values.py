@@ -22,6 +22,7 @@ MOST_ROWS = 200
 MOST_CHARTS = 6
 DAYS = {Period.DAYS_30: 30, Period.DAYS_90: 90, Period.YEAR: 365, Period.YEARS_5: 1826}
 _MOST_DECIMALS = 3
+_LONGEST = 18  # digits before the point; beyond, a number is shown as it was written
 _PRESSURES = (SYSTOLIC.code, DIASTOLIC.code)
 
 
@@ -62,9 +63,10 @@ def _tile(one: Latest, lang: Lang) -> Reading:
 
 def _numbers(text: str) -> tuple[Decimal, ...]:
     try:
-        return tuple(_rounded(Decimal(part)) for part in text.split("/"))
+        numbers = tuple(map(Decimal, text.split("/")))
     except InvalidOperation:
         return ()
+    return tuple(map(_rounded, numbers)) if all(number.is_finite() for number in numbers) else ()
 
 
 # --- how far back
@@ -160,7 +162,7 @@ def _written(value: Decimal, lang: Lang) -> str:
 def _rounded(value: Decimal) -> Decimal:
     """Return a number as written if it is short, else with the decimals that can be told apart."""
     exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or -_MOST_DECIMALS < exponent <= 0:
+    if not isinstance(exponent, int) or -_MOST_DECIMALS < exponent <= 0 or value.adjusted() > _LONGEST:
         return value
     if exponent > 0:
         return value.quantize(Decimal(1))
@@ -212,7 +214,9 @@ def _quantities(record: Record) -> Iterator[tuple[str, Quantity]]:
         (record.code.code, record.canonical or record.quantity),
         *((part.code.code, part.canonical or part.quantity) for part in record.components),
     ):
-        if quantity is not None:
+        if (
+            quantity is not None and quantity.value.adjusted() <= _LONGEST
+        ):  # else no line would be seen beside it
             yield code, quantity
 
 

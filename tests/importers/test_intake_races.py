@@ -1,6 +1,7 @@
 """Imports beside imports, values and undo: nothing is stored twice, and nothing that anyone brought is lost."""
 
 import asyncio
+import contextlib
 import threading
 from typing import Any
 
@@ -27,7 +28,8 @@ async def values(world: World) -> list[str]:
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
     """Let something happen once, just after the child was told what stands on a shelf."""
-    real, done = Intake._shelf, []
+    real = Intake._shelf
+    done: list[bool] = []
 
     def instead(self: Intake, *args: Any) -> Any:
         shelf = real(self, *args)
@@ -49,10 +51,8 @@ async def test_same_file_in_two_imports_at_once_is_stored_once(
 
     def meet(self: Intake, *args: Any) -> Any:
         shelf = real(self, *args)
-        try:
+        with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(timeout=3)
-        except threading.BrokenBarrierError:
-            pass
         return shelf
 
     monkeypatch.setattr(Intake, "_shelf", meet)
@@ -97,7 +97,8 @@ async def test_import_that_ends_during_an_undo_keeps_what_it_brought(
     await world.enter("anna")
     first = await world.import_file("anna", FILE, "a.xml")
     second = await world.upload("anna", FILE, "b.xml")
-    real, done = House.ask, []
+    real = House.ask
+    done: list[bool] = []
 
     async def asks(self: House, *args: Any, **terms: Any) -> Any:
         answer = await real(self, *args, **terms)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from identity.principal import Staff
 from policies.vocabulary import Action, Category, Purpose
 from sharing import asking
 from sharing.asking import AccessRequest
@@ -15,9 +16,10 @@ WEIGHT = Category.BODY_WEIGHT
 
 async def ask(world: World, who: str, alias: bytes) -> str:
     """Let a member of staff ask to read body weight."""
-    return await asking.ask(
-        world.house, world.who(who), alias, categories=(WEIGHT,), actions=(Action.READ,), purpose=Purpose.CARE
-    )  # type: ignore[arg-type]
+    staff = world.who(who)
+    assert isinstance(staff, Staff)
+    asked = {"categories": (WEIGHT,), "actions": (Action.READ,), "purpose": Purpose.CARE}
+    return await asking.ask(world.house, staff, alias, **asked)  # type: ignore[arg-type]
 
 
 async def requests(world: World) -> tuple[AccessRequest, ...]:
@@ -33,7 +35,9 @@ async def test_one_unit_cannot_take_the_places_of_others(world: World) -> None:
     await ask(world, "doctor-hospital", world.alias("anna"))
     found = await requests(world)
     assert len(found) == asking.OPEN_OF_ONE_UNIT + 1
-    assert world.who("doctor-hospital").id in {one.staff_id for one in found}  # type: ignore[union-attr]
+    asker = world.who("doctor-hospital")
+    assert isinstance(asker, Staff)
+    assert asker.id in {one.staff_id for one in found}
 
 
 async def test_asking_writes_to_disk_also_where_there_is_no_room(

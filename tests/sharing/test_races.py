@@ -46,7 +46,8 @@ async def test_another_rule_in_between_only_asks_again(world: World, monkeypatch
     """What is still permitted is written, and written once."""
     await world.enter("anna")
     await world.allow("anna", "unit", demo.HEALTH_CENTRE, WEIGHT, actions=["add"])
-    real, done = House.ask, []
+    real = House.ask
+    done: list[bool] = []
 
     async def asks(self: House, principal: Any, *args: Any, **terms: Any) -> Any:
         answer = await real(self, principal, *args, **terms)

@@ -6,8 +6,8 @@ import pytest
 
 from keys.keystore import RECEIPT_LIFETIME, KeyStore
 from policies.vocabulary import Category
-from sharing import reading
 from tests.world import World, pressure, weight
+from vault.opening import Opening
 
 WEIGHT, PRESSURE = Category.BODY_WEIGHT, Category.BLOOD_PRESSURE
 LONG_AGO = datetime(1931, 5, 1, 8, tzinfo=UTC)
@@ -58,13 +58,13 @@ async def test_long_reading_outlives_its_receipt(world: World, monkeypatch: pyte
     """A receipt lives ten seconds; who has a million records reads for longer, and must get the last drawer too."""
     await world.enter("anna")
     await world.add("anna", "anna", weight("70.0"), pressure("120", "80"))
-    real = reading.Opening.columns
+    real = Opening.columns
 
-    def slow(self: reading.Opening, *args: object) -> object:
+    def slow(self: Opening, *args: object) -> object:
         world.clock.move(seconds=RECEIPT_LIFETIME.total_seconds())
         return real(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reading.Opening, "columns", slow)
+    monkeypatch.setattr(Opening, "columns", slow)
     assert len((await world.read("anna", "anna", WEIGHT, PRESSURE)).records) == 2
 
 
