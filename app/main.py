@@ -23,6 +23,7 @@ from litestar.static_files import create_static_files_router
 
 from app import errors, security
 from app.api import API, DEMO
+from app.described import describe
 from app.fhir.routes import ROUTES as FHIR
 from app.jobs import Jobs
 from app.security import Access
@@ -57,7 +58,7 @@ def schema_page(request: Request[object, object, State]) -> Response[str]:
 @get("/schema/openapi.json", opt={"access": Access.PUBLIC}, include_in_schema=False, sync_to_thread=False)
 def schema_json(request: Request[object, object, State]) -> dict[str, object]:
     """The API's description (OpenAPI 3.1)."""
-    return request.app.openapi_schema.to_schema()
+    return describe(request.app.openapi_schema.to_schema())
 
 
 def application(valv: Valv) -> Litestar:
@@ -86,6 +87,7 @@ def application(valv: Valv) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Hälsovalvet",
             version="0.1.0",
+            use_handler_docstrings=True,
             path="/schema/generated",
             render_plugins=[JsonRenderPlugin()],
         ),

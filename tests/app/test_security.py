@@ -88,6 +88,22 @@ async def test_schema_page_loads_from_our_own_files_only(app: Litestar) -> None:
     paths = told.json()["paths"]
     for named in ("/api/consents", "/api/imports", "/api/accesses", "/fhir/Observation", "/demo/token"):
         assert named in paths, named
+    assert "multipart/form-data" in paths["/api/imports"]["post"]["requestBody"]["content"]
+    assert {one["name"] for one in paths["/fhir/Observation"]["get"]["parameters"]} >= {"patient", "category", "date"}
+    undescribed = [
+        f"{method} {path}"
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if not operation.get("description")
+    ]
+    assert undescribed == []
+    open_to_all = [
+        path
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if path.startswith(("/api", "/fhir")) and "security" not in operation
+    ]
+    assert open_to_all == ["/fhir/metadata"]
 
 
 def test_demo_listens_to_this_machine_only(settings: Settings) -> None:
