@@ -1,5 +1,6 @@
 """What the database says of the installation is held to what the KeyStore was told at its making."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -51,14 +52,11 @@ def test_changed_stamp_does_not_open(real: Settings, column: str, forged: Any) -
     wiring.open_installation(replace(real)).close()
 
 
-def test_database_of_another_keystore_does_not_open(real: Settings, template: Path) -> None:
+def test_database_of_another_keystore_does_not_open(real: Settings, template: Path, tmp_path: Path) -> None:
     """A database that was exchanged whole is no better than one that was changed."""
-    kept = real.database.read_bytes()
-    for beside in ("-wal", "-shm"):
-        Path(f"{real.database}{beside}").unlink(missing_ok=True)
-    real.database.write_bytes((template / real.database.name).read_bytes())
-    try:
-        with pytest.raises(InstallationError):
-            wiring.open_installation(real)
-    finally:
-        real.database.write_bytes(kept)
+    copy = replace(real, data=shutil.copytree(real.data, tmp_path / "copy"))
+    another = sqlite3.connect(template / real.database.name)
+    with closing(another), closing(sqlite3.connect(copy.database)) as target:
+        another.backup(target)
+    with pytest.raises(InstallationError):
+        wiring.open_installation(copy)
