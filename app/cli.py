@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import ctypes
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from app.wiring import InstallationError
 from audit import verify
 from keys.keystore import WrongPassphraseError
 from vault.head import stored_heads
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -74,6 +77,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _run(settings: Settings, valv: wiring.Valv) -> int:
+    _keep_memory_apart()
     print(f"Hälsovalvet: http://{settings.host}:{settings.port}", flush=True)  # noqa: T201
     uvicorn.run(
         application(valv),
@@ -86,6 +90,13 @@ def _run(settings: Settings, valv: wiring.Valv) -> int:
         log_level="warning",
     )
     return 0
+
+
+def _keep_memory_apart() -> None:
+    """Let no other process of this user, least of all an import child, read our memory or environment (Linux)."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _create(settings: Settings, _: argparse.Namespace) -> int:

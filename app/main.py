@@ -11,6 +11,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 from litestar import Litestar, MediaType, Request, Response, Router, get
@@ -20,6 +21,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
+from sqlalchemy import Connection
 
 from app import errors, security
 from app.api import API, DEMO
@@ -31,6 +33,7 @@ from app.web.rendering import BUILT, Renderer
 from app.web.routes import PAGES
 from app.web.shell import error_page
 from app.wiring import Valv
+from identity import sessions, throttle
 
 _SCHEMA_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -68,6 +71,7 @@ def application(valv: Valv) -> Litestar:
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         valv.intake.tidy()
+        await valv.house.database.write(lambda writing: _forget(writing, valv.house.clock()))
         jobs.start()
         try:
             yield
@@ -93,6 +97,12 @@ def application(valv: Valv) -> Litestar:
         ),
         debug=False,
     )
+
+
+def _forget(writing: Connection, at: datetime) -> None:
+    """Remove sessions that are over and look-ups that are long counted."""
+    sessions.end_expired(writing, at=at)
+    throttle.forget_old(writing, at=at)
 
 
 def _hosts(valv: Valv) -> list[str]:

@@ -8,6 +8,7 @@
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, cast
 
 from litestar import Request
@@ -196,5 +197,9 @@ async def add_headers(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(cast("MutableMapping[str, Any]", message))  # type: ignore[arg-type]
     for name, value in HEADERS.items():
         headers[name] = value
-    is_built = str(scope["path"]).startswith("/static/") and b"v=" in scope.get("query_string", b"")
+    is_built = (
+        message["status"] == HTTPStatus.OK
+        and str(scope["path"]).startswith("/static/")
+        and b"v=" in scope.get("query_string", b"")
+    )
     headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_built else "no-store"

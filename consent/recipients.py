@@ -21,6 +21,13 @@ GUARDIAN_ENDS = 13
 #: Gives the HSA-ids of the units of a person's (employee HSA-id's) commissions.
 UnitsOfPerson = Callable[[str], tuple[str, ...]]
 
+#: Gives the nodes that a node lies under: a unit's provider and authority, and the network.
+Above = Callable[[str], tuple[str, ...]]
+
+
+def _nothing_above(_: str) -> tuple[str, ...]:
+    return ()
+
 
 def recipients(
     rules: tuple[Rule, ...],
@@ -30,13 +37,14 @@ def recipients(
     at: datetime,
     proxies: Iterable[tuple[str, Window]] = (),
     units_of_person: UnitsOfPerson,
+    above: Above = _nothing_above,
 ) -> dict[str, Window]:
     """Return the recipient ids of a category's keys and the window in which each may open.
 
     1. the owner, always and for ever; 2. each proxy in its window; 3. for each allow of reading that is not
     over, the nodes it names, in the hull of their rules' windows; 4. less the nodes that are blocked whole,
-    now and with no end. A block with an end takes no wrap away, since no job would put it back; the gate
-    holds it.
+    themselves or by what they lie under (``above``), now and with no end. A block with an end takes no wrap
+    away, since no job would put it back; the gate holds it.
     """
     fit = [rule for rule in rules if Action.READ in rule.actions and category in rule.categories]
     found = {owner_node(vault): Window()}
@@ -47,7 +55,7 @@ def recipients(
         if rule.effect is not Effect.ALLOW or _over(window, at):
             continue
         for node in _nodes(rule.grantee, units_of_person):
-            if node not in blocked:
+            if blocked.isdisjoint((node, *above(node))):
                 found[node] = _hull(found[node], window) if node in found else window
     return found
 

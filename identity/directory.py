@@ -121,6 +121,18 @@ class Directory:
         """Return the recipient ids that a grant to the whole network means: every authority."""
         return tuple(f"{one.kind}:{one.id}" for one in self.authorities.values())
 
+    def above(self, node: str) -> tuple[str, ...]:
+        """Return the recipient ids that a unit or provider lies under, nearest first; none for others."""
+        kind, _, id_ = node.partition(":")
+        match kind:
+            case "unit" if id_ in self.units:
+                return self.units[id_].nodes()[1:]
+            case "provider" if id_ in self.providers:
+                authority = self.providers[id_].authority
+                return (f"{authority.kind}:{authority.id}",)
+            case _:
+                return ()
+
     def node_name(self, node: str) -> str:
         """Return the name to show for a recipient id (``unit:SE..``); one unknown is shown by its id."""
         kind, _, id_ = node.partition(":")

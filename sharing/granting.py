@@ -27,6 +27,7 @@ from vault.opening import Opening
 from vault.state import Drawer, VaultState
 
 _TRIES = 4
+MOST_RULES = 1000
 
 
 class NoSuchRuleError(Exception):
@@ -165,6 +166,8 @@ def _apply(
     change = house.change(connection, authorization.receipt.vault, at)
     kept = tuple(one for one in change.state.rules.rules if one.id != rule.id)
     rules = (*kept, rule) if add else kept
+    if len(rules) > MOST_RULES:
+        raise RuleError(f"there are {MOST_RULES} rules already; end some first")
     change.put_rules(RuleSet(0, rules))
     resealed = 0
     for name in sorted(rule.categories):

@@ -14,7 +14,7 @@ from audit.events import Activity, Actor, Event, EventKind, HeadRef
 from audit.log import AuditLog
 from consent.gate import Ask, Authorization, Gate
 from consent.judge import Need
-from consent.nodes import owner_node, proxy_node, standing
+from consent.nodes import NETWORK, owner_node, proxy_node, standing
 from consent.questions import Subject
 from consent.recipients import guardian_window, recipients
 from consent.rules import Rule
@@ -97,13 +97,15 @@ class House:
         proxies = tuple((proxy_node(vault, guardian), window) for guardian in guardians)
         if name == INTAKE_DRAWER:
             return {owner_node(vault): Window(), **dict(proxies)}
+        directory = self.directory()
         return recipients(
             tuple(vault_state.rules.rules if rules is None else rules),
             Category(name),
             vault=vault,
             at=at,
             proxies=proxies,
-            units_of_person=self.directory().units_of_person,
+            units_of_person=directory.units_of_person,
+            above=lambda node: (*directory.above(node), NETWORK),
         )
 
     async def ask(

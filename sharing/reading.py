@@ -5,20 +5,21 @@ keys released and records opened, and the rules' finer terms laid over them as m
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from audit.events import Activity, EventKind
+from audit.events import Activity, Decision, EventKind
 from consent.gate import Authorization
-from consent.judge import Need
+from consent.judge import Need, Reason
 from consent.nodes import recipients_of
 from identity.principal import Principal
 from policies.vocabulary import MEASUREMENTS, Action, Category, Deed, Purpose
 from sharing.house import House
 from vault import naming, state
+from vault.errors import NoKeyError
 from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.record import Record
@@ -78,10 +79,12 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
 
     Raises:
         consent.gate.Refused: nothing of what is asked may be read.
+        vault.errors.NoKeyError: it may, but no key was ever wrapped for the asker; the log has that too.
         vault.errors.TamperedError: the stored rows are not the vault's.
     """
     snapshot = await _take(house, principal, alias, query, Parts.BODY)
     authorization = await _authorize(house, principal, snapshot, query)
+    await _demand_keys(house, authorization, snapshot, query)
     opening = _open(house, authorization, snapshot, authorization.scopes)
     records = sorted(_records(opening, authorization, snapshot, query), key=lambda record: record.start)
     house.log.follow(house.outcome(authorization, {"records": len(records)}))
@@ -165,6 +168,23 @@ def _tags(vault_state: VaultState, drawer: Drawer, query: Query, today: date) ->
 
 def _tag(vault_state: VaultState, drawer: Drawer, month: int) -> bytes:
     return naming.month_tag(vault_state.keys, drawer.name, naming.month_named(month))
+
+
+async def _demand_keys(house: House, authorization: Authorization, snapshot: _Snapshot, query: Query) -> None:
+    """Refuse rather than show nothing where there is something that the asker has no key to.
+
+    It happens where a rule outran its keys: a person who was named has since got a new unit.
+    """
+    loaded = snapshot.state
+    locked = {
+        category
+        for category in authorization.categories
+        if naming.drawer_id(loaded.keys, category) in loaded.head.drawers and category not in snapshot.drawers
+    }
+    if locked and (query.need is Need.EVERY or locked == set(authorization.categories)):
+        outcome = house.outcome(authorization, {"records": 0})
+        await house.log.append(replace(outcome, decision=Decision.REFUSE, reason=Reason.NOT_PERMITTED))
+        raise NoKeyError("no consent, no wrap")
 
 
 async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, query: Query) -> Authorization:

@@ -130,7 +130,7 @@ def _import(row: ImportRow, lang: Lang, rejected: tuple[RejectedRow, ...] = ()) 
         done_share=min(row.position / row.size, 1.0) if row.size and row.position else None,
         problem=_problem(row.error, lang),
         rehearsal=row.rehearse,
-        can_undo=state is ImportState.DONE and row.stored > 0,
+        can_undo=state in (ImportState.DONE, ImportState.FAILED) and row.stored > 0,
     )
 
 

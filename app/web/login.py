@@ -99,9 +99,9 @@ async def log_out(request: Asked) -> Answer:
     """End the session."""
     await form(request)
     valv, who, token = valv_of(request), caller(request).principal, _token(request)
+    await valv.house.database.write(lambda writing: sessions.end(writing, token))  # whatever the log says
     if not isinstance(who, PendingStaff):
         await log(valv, who, EventKind.LOGOUT)
-    await valv.house.database.write(lambda writing: sessions.end(writing, token))
     response = redirect("/login", Notice.LOGGED_OUT)
     response.set_cookie(session_cookie(valv, ""))
     return response

@@ -89,7 +89,11 @@ async def test_schema_page_loads_from_our_own_files_only(app: Litestar) -> None:
     for named in ("/api/consents", "/api/imports", "/api/accesses", "/fhir/Observation", "/demo/token"):
         assert named in paths, named
     assert "multipart/form-data" in paths["/api/imports"]["post"]["requestBody"]["content"]
-    assert {one["name"] for one in paths["/fhir/Observation"]["get"]["parameters"]} >= {"patient", "category", "date"}
+    assert {one["name"] for one in paths["/fhir/Observation"]["get"]["parameters"]} >= {
+        "patient",
+        "category",
+        "date",
+    }
     undescribed = [
         f"{method} {path}"
         for path, operations in paths.items()

@@ -156,8 +156,25 @@ class TestRevocation:
         rule = await world.allow("anna", "unit", VC, BP)
         await world.allow("anna", "unit", demo.HOME_CARE, BP)
         await world.revoke("anna", rule)
-        assert (await world.read("nurse-vc", "anna", BP)).records == ()
+        with pytest.raises(NoKeyError):
+            await world.read("nurse-vc", "anna", BP)
         assert len((await world.read("homecare", "anna", BP)).records) == 1
+
+    @pytest.mark.usefixtures("broken_policies")
+    @pytest.mark.parametrize(
+        ("kind", "node"),
+        [("provider", demo.REGION_EXEMPEL_CARE), ("region", demo.REGION_EXEMPEL), ("network", "")],
+    )
+    async def test_block_above_a_unit_takes_its_key(self, world: World, kind: str, node: str) -> None:
+        """A spärr of a provider, a region or everyone is held by keys for the units below, and given back."""
+        await world.enter("anna")
+        await world.add("anna", "anna", pressure("121", "81"))
+        await world.allow("anna", "unit", VC, BP)
+        rule = await world.block("anna", kind, node, BP)
+        with pytest.raises(NoKeyError):
+            await world.read("nurse-vc", "anna", BP)
+        await world.revoke("anna", rule)
+        assert len((await world.read("nurse-vc", "anna", BP)).records) == 1
 
     async def test_block_of_a_unit_takes_its_key(self, world: World) -> None:
         """A spärr without an end is held by keys too."""
