@@ -21,6 +21,7 @@ from typing import Any, cast
 import numpy as np
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from audit.errors import LogUnavailableError
 from audit.events import Activity, Actor, Event, EventKind, HeadRef
 from audit.log import AuditLog
 from identity.principal import System
@@ -228,6 +229,11 @@ class Intake:
                 self._end(row, "failed", error)
         except LostLeaseError:
             return
+        except LogUnavailableError:
+            # The log is down, which is no fault of the file: wait for the lease to pass, and do not count it.
+            self._database.write_now(
+                lambda connection: self._update(connection, row, {"attempts": row.attempts - 1})
+            )
 
     def _requeue(self, connection: Connection, row: ImportRow) -> None:
         self._update(connection, row, {"state": "queued"})
