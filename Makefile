@@ -63,15 +63,18 @@ $(V)/bin/python:
 	  fi; }
 	@$(PYTHON) -m venv $(V) || { rm -rf $(V); exit 1; }
 
-browser:
-	@command -v chromium >/dev/null || { \
+# What drives the browser is a Node that needs libatomic, which a minimal Debian lacks.
+browser: venv
+	@$(BROWSER_IS_HERE) || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing Chromium for the browser tests"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	      apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	      apt-get install -qq -y --no-install-recommends chromium libatomic1 >/dev/null; \
 	  fi; } || true
-	@command -v chromium >/dev/null || \
-	  echo "No chromium here: the browser tests are skipped (Debian: apt-get install chromium)."
+	@$(BROWSER_IS_HERE) || \
+	  echo "No browser here: its tests are skipped (Debian: apt-get install chromium libatomic1)."
+
+BROWSER_IS_HERE = $(V)/bin/python -c 'import sys; from tests.browser import MISSING; sys.exit(bool(MISSING))'
 
 # A local pip configuration must not add its own copies' hashes.
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(V)/bin/pip-compile --quiet \

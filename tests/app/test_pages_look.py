@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import which
 from threading import Thread
 from typing import Any
 
@@ -14,12 +13,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 from app.web.formats import Lang
 from app.web.rendering import BUILT, Renderer
 from tests.app.samples import PAGES
-
-CHROMIUM = which("chromium")
+from tests.browser import CHROMIUM, MISSING
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian: apt-get install chromium)"),
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
     pytest.mark.skipif(
         not (BUILT / "manifest.json").is_file(), reason="the assets are not built: make assets"
     ),

@@ -5,7 +5,6 @@ wrong.
 """
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.web.rendering import BUILT
+from tests.browser import CHROMIUM, MISSING
 from tests.flows.conftest import Server
 from tests.flows.test_main_job_api import EXPORT
 
-CHROMIUM = shutil.which("chromium")
 AXE = BUILT / "axe.js"
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -26,7 +25,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.enable_socket,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian: apt-get install chromium)"),
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
     pytest.mark.skipif(not AXE.is_file(), reason="no assets (make assets)"),
 ]
 
