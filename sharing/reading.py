@@ -4,7 +4,7 @@ One snapshot gives head, rules, wraps and sealed bytes; it is closed before the 
 keys released and records opened, and the rules' finer terms laid over them as masks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from consent.gate import Authorization
 from consent.judge import Need, Reason
 from consent.nodes import recipients_of
 from identity.principal import Principal
-from policies.vocabulary import MEASUREMENTS, Action, Category, Deed, Purpose
+from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing.house import House
 from vault import naming, state
 from vault.errors import NoKeyError
@@ -248,12 +248,3 @@ def _latest(category: Category, summaries: Iterator[Summary]) -> list[Latest]:
 
 def _local(us: int) -> datetime:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).astimezone(SWEDEN)
-
-
-def by_category(records: tuple[Record, ...]) -> Mapping[Category, tuple[Record, ...]]:
-    """Sort records by category, measurements first."""
-    found: dict[Category, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.category, []).append(record)
-    order = [*MEASUREMENTS, *(one for one in Category if one not in MEASUREMENTS)]
-    return {category: tuple(found[category]) for category in order if category in found}

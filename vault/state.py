@@ -8,13 +8,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, literal, select
 
 from audit.events import HeadRef
-from consent.codec import open_rules
+from consent.codec import OpenedRules
 from consent.rules import RuleSet
 from keys import envelope, primitives
 from keys.envelope import context
@@ -32,6 +31,7 @@ _ALIASES = AliasRow.__table__  # type: ignore[attr-defined]
 _DRAWERS = DrawerRow.__table__  # type: ignore[attr-defined]
 _GENERATIONS = GenerationRow.__table__  # type: ignore[attr-defined]
 _WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
+_RULES = OpenedRules()
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
 
@@ -99,7 +99,7 @@ def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: He
     if heads.digest_of(row.profile) != head.profile:
         raise TamperedError(Finding.CHANGED_PROFILE)
     keys = keystore.vault_keys(vault)
-    rules = _rules(keys, row.rules)
+    rules = _RULES.of(keys, row.rules)
     if rules.version != head.rules_version:
         raise TamperedError(Finding.CHANGED_RULES)
     return VaultState(vault, keys, head, rules, open_profile(keys, row.profile))
@@ -191,11 +191,6 @@ def open_profile(keys: VaultKeys, sealed: bytes) -> Profile:
     fields["birth_date"] = date.fromisoformat(fields["birth_date"])
     fields["guardians"] = tuple(bytes.fromhex(alias) for alias in fields["guardians"])
     return Profile(**fields)
-
-
-@lru_cache(maxsize=2048)
-def _rules(keys: VaultKeys, sealed: bytes) -> RuleSet:
-    return open_rules(keys, sealed)
 
 
 def _at(table: Any, state: VaultState, drawer_id: bytes) -> tuple[Any, Any]:

@@ -137,7 +137,7 @@ def request(one: asking.AccessRequest) -> views.AccessRequest:
         one.actions,
         one.categories,
         one.purpose,
-        views.RequestState(one.state),
+        one.state,
     )
 
 

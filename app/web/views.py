@@ -61,6 +61,7 @@ from app.web.chart import Chart
 from app.web.measures import MeasureForm
 from audit.events import Activity, ActorKind, Decision, EventKind
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
+from sharing.asking import RequestState
 from vault.record import AuthorKind, Origin
 
 # --- around every page ---
@@ -459,15 +460,6 @@ class RevokeView:
     rule: RuleCard
     gains: tuple[Change, ...] = ()
     loses: tuple[Change, ...] = ()
-
-
-class RequestState(StrEnum):
-    """Where staff's request for access stands."""
-
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup, RequestState
+from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup
 from audit.events import Activity, EventKind
 from consent.judge import Reason
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
+from sharing.asking import RequestState
 from vault.record import AuthorKind, Origin
 
 
@@ -184,7 +185,6 @@ REQUEST_STATE: Mapping[StrEnum, str] = {
     RequestState.OPEN: N_("Väntar på ditt svar"),
     RequestState.ACCEPTED: N_("Du har sagt ja"),
     RequestState.DECLINED: N_("Du har sagt nej"),
-    RequestState.WITHDRAWN: N_("Tillbakadragen"),
 }
 
 NOTICE: Mapping[StrEnum, str] = {
