@@ -13,7 +13,7 @@ from identity.principal import Citizen, Principal, System
 from policies.vocabulary import Category
 from sharing.adding import add
 from sharing.house import author_of
-from sharing.reading import SWEDEN
+from vault.days import SWEDEN
 from vault import state
 from vault.measures import BLOOD_PRESSURE_PANEL, DIASTOLIC, LOINC, SYSTOLIC
 from vault.record import Code, Component, Origin, Provenance, Quantity, Record

@@ -5,11 +5,18 @@ some allow fits it or none does, some block fits it or none does. Which class a 
 arithmetic over its code and day, and never SQL, since those are sealed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from consent.rules import Rule
+
+Mask = npt.NDArray[np.bool_]
+_EPOCH = date(1970, 1, 1)
 
 
 class Probe(NamedTuple):
@@ -46,6 +53,17 @@ class Terms:
             and (self.data_to is None or day <= self.data_to)
         )
 
+    def mask(self, codes: Sequence[str], code: npt.NDArray[np.integer], day: npt.NDArray[np.int64]) -> Mask:
+        """Tell it of whole columns: each row's index into ``codes`` and its day's number since 1970."""
+        fits = np.ones(len(day), dtype=np.bool_)
+        if self.codes:
+            fits &= np.array([one in self.codes for one in codes], dtype=np.bool_)[code]
+        if self.data_from is not None:
+            fits &= day >= (self.data_from - _EPOCH).days
+        if self.data_to is not None:
+            fits &= day <= (self.data_to - _EPOCH).days
+        return fits
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -66,6 +84,15 @@ class Scope:
             denied=any(terms.fit(code, day) for terms in self.denies),
         )
         return probe in self.permitted
+
+    def mask(self, codes: Sequence[str], code: npt.NDArray[np.integer], day: npt.NDArray[np.int64]) -> Mask:
+        """Tell which rows of whole columns are open; see :meth:`Terms.mask`."""
+        if self.whole:
+            return np.ones(len(day), dtype=np.bool_)
+        allowed = _any([terms.mask(codes, code, day) for terms in self.allows], len(day))
+        denied = _any([terms.mask(codes, code, day) for terms in self.denies], len(day))
+        classes = [(allowed == probe.allowed) & (denied == probe.denied) for probe in self.permitted]
+        return _any(classes, len(day))
 
     @property
     def whole(self) -> bool:
@@ -89,3 +116,8 @@ def _outcomes(terms: tuple[Terms, ...]) -> tuple[bool, ...]:
     if not terms:
         return (False,)
     return (True,) if any(one.whole for one in terms) else (False, True)
+
+
+def _any(masks: Sequence[Mask], count: int) -> Mask:
+    found: Mask = np.logical_or.reduce([np.zeros(count, dtype=np.bool_), *masks])
+    return found

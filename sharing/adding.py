@@ -3,9 +3,11 @@
 Whoever adds gets the same reply for a new record and for one that was there, and learns nothing of the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
@@ -14,32 +16,43 @@ from audit.events import Activity, Decision, EventKind, HeadRef
 from consent.gate import Authorization, NextStep, Refused
 from consent.judge import Reason
 from identity.principal import Principal
-from keys.primitives import fingerprint
 from policies.vocabulary import Category, Deed, Purpose
 from sharing.house import House
-from sharing.reading import SWEDEN
-from vault import naming, segment, state
+from vault import marks, naming, segment, state
 from vault.change import Change, StaleRulesError
+from vault.columns import Columns
+from vault.days import local_days
 from vault.record import Record
-from vault.resource import canonical_content
-from vault.segment import Place
+from vault.segment import Parts, Place, Segment
 from vault.state import VaultState
 
 _TRIES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Added:
-    """The records as they now stand, with the ids they have (new or already there)."""
+    """What was added, as it now stands, with the ids it has (new or already there)."""
 
-    records: tuple[Record, ...]
+    columns: Columns
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The same as records, in the order in which they came."""
+        return tuple(self.columns.records())
+
+
+class _Shelf(NamedTuple):
+    """Rows of one month."""
+
+    month: str
+    rows: Columns
 
 
 async def add(
     house: House,
     principal: Principal,
     alias: bytes,
-    records: Sequence[Record],
+    records: Sequence[Record] | Columns,
     *,
     purpose: Purpose | None = None,
 ) -> Added:
@@ -53,19 +66,20 @@ async def add(
         vault.errors.MalformedRecordError: one cannot be stored.
         vault.change.StaleRulesError: the rules change faster than they can be asked about.
     """
+    columns = records if isinstance(records, Columns) else Columns.of(records)
     for _ in range(_TRIES):
         try:
-            return await _add_once(house, principal, alias, records, purpose)
+            return await _add_once(house, principal, alias, columns, purpose)
         except StaleRulesError:
             continue
     raise StaleRulesError("the rules change all the time")
 
 
 async def _add_once(
-    house: House, principal: Principal, alias: bytes, records: Sequence[Record], purpose: Purpose | None
+    house: House, principal: Principal, alias: bytes, columns: Columns, purpose: Purpose | None
 ) -> Added:
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    categories = tuple(dict.fromkeys(record.category for record in records))
+    categories = tuple(dict.fromkeys(columns.shapes[number].category for number in np.unique(columns.shape)))
     authorization = await house.ask(
         principal,
         vault_state,
@@ -75,58 +89,81 @@ async def _add_once(
         categories=categories,
         purpose=purpose,
     )
-    await _check_terms(house, authorization, records)
-    marked = [_marked(vault_state, record) for record in records]
+    await _check_terms(house, authorization, columns)
+    marked = marks.marked(columns, vault_state.keys.intake)
+    shelved = {category: list(_shelves(marked, category)) for category in categories}
     at = house.clock()
     stored, head = await house.database.write(
-        lambda connection: _store(house, connection, vault_state, marked, at)
+        lambda connection: _store(house, connection, vault_state, shelved, at)
     )
     if head is not None:
         await house.changed(authorization, head, {"stored": stored})
-    return Added(tuple(marked))
+    return Added(marked)
 
 
-async def _check_terms(house: House, authorization: Authorization, records: Sequence[Record]) -> None:
+async def _check_terms(house: House, authorization: Authorization, columns: Columns) -> None:
     """Refuse where a rule's finer terms (codes, the data's dates) leave a record out, and log that it was."""
-    for record in records:
-        day = record.start.astimezone(SWEDEN).date()
-        if not authorization.scope(record.category).permits(record.code.code, day):
+    codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
+    for number in np.unique(columns.shape):
+        rows = columns.shape == number
+        scope = authorization.scope(columns.shapes[number].category)
+        if not scope.mask(codes, columns.shape[rows], days[rows]).all():
             outcome = house.outcome(authorization, {"stored": 0})
             await house.log.append(replace(outcome, decision=Decision.REFUSE, reason=Reason.NOT_PERMITTED))
             raise Refused(NextStep.ASK_FOR_ACCESS)
 
 
-def _marked(vault_state: VaultState, record: Record) -> Record:
-    return replace(record, fingerprint=fingerprint(vault_state.keys.intake, canonical_content(record)))
+def _shelves(columns: Columns, category: Category) -> Iterator[_Shelf]:
+    """Sort one category's rows by month and moment; of several that are alike, the first stays."""
+    mine = np.array([shape.category is category for shape in columns.shapes])[columns.shape]
+    rows = columns.take(mine)
+    ordered = rows.take(np.unique(rows.fingerprint, return_index=True)[1]).in_time_order()
+    months = naming.month_numbers(ordered.start)
+    for number in np.unique(months).tolist():
+        yield _Shelf(naming.month_named(number), ordered.take(months == number))
 
 
 def _store(
-    house: House, connection: Connection, asked: VaultState, records: Sequence[Record], at: datetime
+    house: House,
+    connection: Connection,
+    asked: VaultState,
+    shelved: dict[Category, list[_Shelf]],
+    at: datetime,
 ) -> tuple[int, HeadRef | None]:
     change = house.change(connection, asked.vault, at)
     change.demand_rules(asked.head.rules_version)
-    shelves: dict[tuple[Category, str], list[Record]] = {}
-    for record in records:
-        shelves.setdefault((record.category, record.month), []).append(record)
-    stored = sum(_shelve(house, connection, change, key, shelf) for key, shelf in shelves.items())
+    stored = sum(
+        _store_category(house, connection, change, category, shelves) for category, shelves in shelved.items()
+    )
     return stored, change.finish() if stored else None
 
 
-def _shelve(
-    house: House, connection: Connection, change: Change, key: tuple[Category, str], shelf: list[Record]
+def _store_category(
+    house: House, connection: Connection, change: Change, category: Category, shelves: list[_Shelf]
 ) -> int:
-    category, month = key
     wanted = house.wanted(change.state, category, change.at)
     generation, public = change.generation_for(category, wanted)
     drawer = change.drawer(category)
     assert drawer is not None  # noqa: S101 generation_for has made it
-    tag = naming.month_tag(change.state.keys, category, month)
-    there: set[int] = set()
-    for row in state.segments(connection, change.state, drawer, tags=[tag]):
-        there.update(np.frombuffer(row.fingerprints, dtype=">u8").tolist())
-    fresh = {record.fingerprint: record for record in shelf if record.fingerprint not in there}
-    if fresh:
+    tags = [naming.month_tag(change.state.keys, category, shelf.month) for shelf in shelves]
+    there = _there(state.segments(connection, change.state, drawer, tags=tags, parts=Parts.MARKS))
+    stored, sealed = 0, []
+    for tag, shelf in zip(tags, shelves, strict=True):
+        fresh = shelf.rows.take(~np.isin(shelf.rows.fingerprint, there.get(tag, _NONE)))
         place = Place(change.state.vault, drawer.id, tag, generation, public)
-        ordered = sorted(fresh.values(), key=lambda record: record.start)
-        change.add(category, [segment.seal(ordered, place, import_id=b"", written=change.at)])
-    return len(fresh)
+        sealed += segment.seal_all(fresh, place, import_id=b"", written=change.at)
+        stored += len(fresh)
+    if sealed:
+        change.add(category, sealed)
+    return stored
+
+
+_NONE = np.zeros(0, dtype=np.uint64)
+
+
+def _there(rows: Sequence[Segment]) -> dict[bytes, np.ndarray]:
+    """Return the fingerprints that stand on each shelf."""
+    found: dict[bytes, list[bytes]] = {}
+    for row in rows:
+        found.setdefault(row.tag, []).append(row.fingerprints)
+    return {tag: np.frombuffer(b"".join(raw), dtype=">u8").astype(np.uint64) for tag, raw in found.items()}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import numpy as np
 from sqlalchemy import Connection
@@ -14,6 +13,7 @@ from policies.vocabulary import Category, Deed
 from sharing.house import House
 from vault import naming, segment, state
 from vault.change import Change, StaleGenerationError
+from vault.columns import Columns
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.opening import Opening
 from vault.record import Record
@@ -33,7 +33,7 @@ class RejectedRow:
 #: Fingerprints that other imports claim of one shelf (drawer id, tag), and which: undo leaves these to them.
 Claims = dict[tuple[bytes, bytes], dict[int, bytes]]
 #: What stays of a segment, and the import that it stays under.
-Kept = tuple[Segment, bytes, list[Record]]
+Kept = tuple[Segment, bytes, Columns]
 
 
 async def manage(house: House, principal: Principal, alias: bytes) -> VaultState:
@@ -126,9 +126,10 @@ async def _undo_once(
     at = house.clock()
 
     def work(connection: Connection) -> tuple[int, HeadRef | None]:
+        change = house.change(connection, vault_state.vault, at)  # first: it asks the log before it looks
         if claims(connection) != claimed:
             raise StaleGenerationError("another import came to an end")
-        return _apply(house, connection, vault_state.vault, rows, kept, at)
+        return _apply(house, change, rows, kept)
 
     removed, head = await house.database.write(work)
     if head is not None:
@@ -165,20 +166,17 @@ def _kept(opening: Opening, drawer: Drawer, rows: Iterable[Segment], claims: Cla
                 wanted.setdefault(claimed[mark], []).append(number)
         for _, columns in opening.columns(drawer, [row] if wanted else []):
             for claimer, numbers in wanted.items():
-                yield row, claimer, list(columns.records(numbers))
+                yield row, claimer, columns.take(np.array(numbers))
 
 
 def _apply(
     house: House,
-    connection: Connection,
-    vault: bytes,
+    change: Change,
     rows: dict[DrawerName, list[Segment]],
     kept: dict[DrawerName, list[Kept]],
-    at: datetime,
 ) -> tuple[int, HeadRef | None]:
     if not rows:
         return 0, None
-    change = house.change(connection, vault, at)
     removed = 0
     for name, gone in rows.items():
         change.remove(name, gone)
@@ -193,9 +191,13 @@ def _keep(house: House, change: Change, name: DrawerName, kept: list[Kept]) -> i
         return 0
     generation, public = change.generation_for(name, house.wanted(change.state, name, change.at))
     count = 0
-    for row, claimer, records in kept:
+    for row, claimer, columns in kept:
         place = Place(row.vault_id, row.drawer, row.tag, generation, public)
-        left = [replace(one, provenance=replace(one.provenance, import_id=claimer.hex())) for one in records]
+        shapes = [
+            replace(shape, provenance=replace(shape.provenance, import_id=claimer.hex()))
+            for shape in columns.shapes
+        ]
+        left = replace(columns, shapes=tuple(shapes))
         change.add(name, [segment.seal(left, place, import_id=claimer, written=change.at)])
-        count += len(records)
+        count += len(left)
     return count

@@ -11,9 +11,10 @@ from audit.events import Activity, EventKind
 from consent.judge import Denied, Granted, Matter, Need, judge
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed
-from sharing import reading
+from sharing import summing
 from sharing.house import House, purpose_of
-from sharing.reading import Latest, Query
+from sharing.reading import Query
+from sharing.summing import Latest
 from vault.state import VaultState
 
 
@@ -48,7 +49,7 @@ async def meet(house: House, principal: Principal, alias: bytes) -> Met:
     readable = _forecast(house, principal, vault_state, Deed.READ)
     addable = _forecast(house, principal, vault_state, Deed.ADD)
     if readable or not addable:
-        latest = await reading.latest(house, principal, alias, Query())
+        latest = await summing.latest(house, principal, alias, Query())
         return Met(vault_state.profile.name, readable, addable, latest)
     adding = await may_add(house, principal, alias)
     return Met(adding.name, (), adding.categories, ())

@@ -1,32 +1,37 @@
-"""Reading: what a principal may see of a vault, in whole records, as summaries, or as a list of what is there.
+"""Reading: what a principal may see of a vault, in columns or records (sums and newest values: sharing/summing.py).
 
 One snapshot gives head, rules, wraps and sealed bytes; it is closed before the log is awaited; only then are
 keys released and records opened, and the rules' finer terms laid over them as masks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
 from audit.events import Activity, Decision, EventKind
 from consent.gate import Authorization
 from consent.judge import Need, Reason
 from consent.nodes import recipients_of
+from consent.scope import Scope, Terms
 from identity.principal import Principal
 from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing.house import House
 from vault import naming, state
+from vault.columns import Columns, join
+from vault.days import local_days
 from vault.errors import NoKeyError
 from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.record import Record
-from vault.segment import Parts, Segment, Summary
+from vault.segment import Parts, Segment
 from vault.state import Drawer, VaultState
+from vault.summary import Summary
 
-SWEDEN = ZoneInfo("Europe/Stockholm")
 _DAY = timedelta(days=1)
 _MANY_MONTHS = 1200  # beyond that, all shelves are fetched
 
@@ -44,26 +49,19 @@ class Query:
     kind: EventKind = EventKind.READ
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What was released: the records in time order, and of which categories anything may be read."""
 
     authorization: Authorization
     categories: tuple[Category, ...]
-    records: tuple[Record, ...]
+    columns: Columns
     vault: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class Latest:
-    """The newest record of a code in a category, from summaries: local start, shown value, unit, how many."""
-
-    category: Category
-    code: str
-    start: datetime
-    value: str
-    unit: str
-    count: int
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """All of it as records; where there may be many, take those of a page from ``columns``."""
+        return tuple(self.columns.records())
 
 
 @dataclass(slots=True)
@@ -74,6 +72,35 @@ class _Snapshot:
     rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Sealed segments whose keys were released: open them one at a time, as often as memory allows."""
+
+    authorization: Authorization
+    query: Query
+    vault: bytes
+    _opening: Opening
+    _snapshot: _Snapshot
+
+    def pieces(self) -> Iterator[Columns]:
+        """Open segment after segment, category by category, and yield of each what may be seen."""
+        for category, scope in self.authorization.scopes.items():
+            if category not in self._snapshot.drawers:
+                continue
+            rows = self._snapshot.rows[category]
+            for _, columns in self._opening.columns(self._snapshot.drawers[category], rows):
+                yield columns.take(_mask(self.query, scope, columns))
+
+    def summaries(self) -> Iterator[tuple[Category, Scope, Summary]]:
+        """Open the summaries; what of each may be seen is told by the scope."""
+        for category, scope in self.authorization.scopes.items():
+            if category not in self._snapshot.drawers:
+                continue
+            rows = self._snapshot.rows[category]
+            for summary in self._opening.summaries(self._snapshot.drawers[category], rows):
+                yield category, scope, summary
+
+
 async def read(house: House, principal: Principal, alias: bytes, query: Query) -> Reading:
     """Read records of one citizen.
 
@@ -82,28 +109,29 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
         vault.errors.NoKeyError: it may, but no key was ever wrapped for the asker; the log has that too.
         vault.errors.TamperedError: the stored rows are not the vault's.
     """
-    snapshot = await _take(house, principal, alias, query, Parts.BODY)
+    opened = await open_segments(house, principal, alias, query, Parts.BODY)
+    columns = join(list(opened.pieces())).in_time_order()
+    released(house, opened, {"records": len(columns)})
+    return Reading(opened.authorization, opened.authorization.categories, columns, opened.vault)
+
+
+async def open_segments(
+    house: House, principal: Principal, alias: bytes, query: Query, parts: Parts
+) -> Opened:
+    """Do all that comes before the first record: snapshot, gate, log, keys. Nothing is opened yet.
+
+    End it by :func:`released`, which tells the log what came out. It raises what :func:`read` does.
+    """
+    snapshot = await _take(house, principal, alias, query, parts)
     authorization = await _authorize(house, principal, snapshot, query)
     await _demand_keys(house, authorization, snapshot, query)
-    opening = _open(house, authorization, snapshot, authorization.scopes)
-    records = sorted(_records(opening, authorization, snapshot, query), key=lambda record: record.start)
-    house.log.follow(house.outcome(authorization, {"records": len(records)}))
-    return Reading(authorization, authorization.categories, tuple(records), snapshot.state.vault)
+    opening = _open(house, authorization, snapshot)
+    return Opened(authorization, query, snapshot.state.vault, opening, snapshot)
 
 
-async def latest(house: House, principal: Principal, alias: bytes, query: Query) -> tuple[Latest, ...]:
-    """Read the newest value of each code, from summaries where the whole category is open."""
-    snapshot = await _take(house, principal, alias, query, Parts.SUMMARY)
-    authorization = await _authorize(house, principal, snapshot, query)
-    whole = [category for category, scope in authorization.scopes.items() if scope.whole]
-    opening = _open(house, authorization, snapshot, whole)
-    found: list[Latest] = []
-    for category in whole:
-        if category in snapshot.drawers:
-            summaries = opening.summaries(snapshot.drawers[category], snapshot.rows[category])
-            found += _latest(category, summaries)
-    house.log.follow(house.outcome(authorization, {"summaries": len(found)}))
-    return tuple(found)
+def released(house: House, opened: Opened, counts: Mapping[str, int]) -> None:
+    """Tell the log what came out."""
+    house.log.follow(house.outcome(opened.authorization, counts))
 
 
 async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
@@ -201,50 +229,17 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
     )
 
 
-def _open(
-    house: House, authorization: Authorization, snapshot: _Snapshot, categories: Iterable[Category]
-) -> Opening:
+def _open(house: House, authorization: Authorization, snapshot: _Snapshot) -> Opening:
     """Release every key that will be needed now, while the receipt is young: a long read outlives it."""
     opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
-    for category in categories:
+    for category in authorization.scopes:
         if category in snapshot.drawers:
             opening.release(snapshot.drawers[category], snapshot.rows[category])
     return opening
 
 
-def _records(
-    opening: Opening, authorization: Authorization, snapshot: _Snapshot, query: Query
-) -> Iterator[Record]:
-    for category, scope in authorization.scopes.items():
-        if category not in snapshot.drawers:
-            continue
-        for _, columns in opening.columns(snapshot.drawers[category], snapshot.rows[category]):
-            for record in columns.records():
-                day = record.start.astimezone(SWEDEN).date()
-                if _fits(query, record, day) and scope.permits(record.code.code, day):
-                    yield record
-
-
-def _fits(query: Query, record: Record, day: date) -> bool:
-    return (
-        (query.first is None or query.first <= day)
-        and (query.last is None or day <= query.last)
-        and (not query.codes or record.code.code in query.codes)
-    )
-
-
-def _latest(category: Category, summaries: Iterator[Summary]) -> list[Latest]:
-    counts: dict[str, int] = {}
-    newest: dict[str, tuple[int, str, str]] = {}
-    for summary in summaries:
-        for code, count in summary.codes.items():
-            counts[code] = counts.get(code, 0) + count
-            newest[code] = max(newest.get(code, (0, "", "")), summary.latest[code])
-    return [
-        Latest(category, code, _local(start), value, unit, counts[code])
-        for code, (start, value, unit) in newest.items()
-    ]
-
-
-def _local(us: int) -> datetime:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).astimezone(SWEDEN)
+def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]:
+    """Tell which rows are asked for and open."""
+    codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
+    asked = Terms("", query.codes, query.first, query.last)
+    return asked.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)

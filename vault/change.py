@@ -36,6 +36,8 @@ _GENERATIONS = GenerationRow.__table__  # type: ignore[attr-defined]
 _WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
+_AT_ONCE = 500  # ids in one statement; engines bound it
+
 
 class StaleGenerationError(VaultError):
     """The drawer moved on (a newer generation, segments that are gone): take it anew, seal again and retry."""
@@ -139,7 +141,7 @@ class Change:
         for row in rows:
             if (row.vault_id, row.drawer, row.born) != (self.state.vault, found.id, row.generation):
                 raise TamperedError(Finding.FORGED_SEGMENT)
-            segment.digest(row, Parts.BODY)
+            segment.digest(row, Parts.ALL)
         old = self._shelves(found, {row.tag for row in rows})
         self._connection.execute(insert(_SEGMENTS), [row.columns() for row in rows])
         self._restack(found, [*old, *rows], {row.tag for row in rows})
@@ -291,7 +293,7 @@ class Change:
     # --- shelves, manifest and head
 
     def _shelves(self, found: Drawer, tags: Iterable[bytes]) -> list[Segment]:
-        return state.segments(self._connection, self.state, found, tags=tags, parts=Parts.SUMMARY)
+        return state.segments(self._connection, self.state, found, tags=tags, parts=Parts.DIGESTS)
 
     def _restack(self, found: Drawer, rows: Sequence[Segment], tags: Iterable[bytes]) -> None:
         stacks: dict[bytes, list[Segment]] = {tag: [] for tag in tags}
@@ -300,7 +302,7 @@ class Change:
         shelves = {tag: shelf for tag, shelf in found.shelves.items() if tag not in stacks}
         for tag, stack in stacks.items():
             if stack:
-                shelves[tag] = segment.shelf_digest(stack, Parts.SUMMARY)
+                shelves[tag] = segment.shelf_digest(stack, Parts.DIGESTS)
         manifest = heads.encode_manifest(shelves)
         self._connection.execute(
             update(_DRAWERS).where(*self._where(_DRAWERS, found)).values(manifest=manifest)
@@ -308,9 +310,10 @@ class Change:
         self._settle(replace(found, shelves=shelves))
 
     def _delete_segments(self, found: Drawer, ids: Iterable[bytes]) -> None:
-        self._connection.execute(
-            delete(_SEGMENTS).where(*self._where(_SEGMENTS, found), _SEGMENTS.c.segment.in_(list(ids)))
-        )
+        gone = list(ids)
+        for at in range(0, len(gone), _AT_ONCE):
+            some = _SEGMENTS.c.segment.in_(gone[at : at + _AT_ONCE])
+            self._connection.execute(delete(_SEGMENTS).where(*self._where(_SEGMENTS, found), some))
 
     def _settle(self, found: Drawer) -> None:
         """Take a drawer as it now stands into the head."""

@@ -2,6 +2,9 @@
 
 from datetime import UTC, date, datetime
 
+import numpy as np
+import numpy.typing as npt
+
 from keys.envelope import context
 from keys.keystore import VaultKeys
 from keys.primitives import mac
@@ -38,6 +41,11 @@ def month_number(day: date) -> int:
 def month_named(number: int) -> str:
     """Return the month (``YYYY-MM``) of a number."""
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def month_numbers(start: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the month's number, in UTC, that each moment (µs since 1970) is filed under."""
+    return start.view("datetime64[us]").astype("datetime64[M]").astype(np.int64) + 1970 * 12
 
 
 def month_of(at: datetime) -> str:

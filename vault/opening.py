@@ -12,10 +12,11 @@ from keys.envelope import WrapContext, wrap_window
 from keys.keystore import KeyStore, Wrap
 from keys.primitives import CannotOpenError, Opener, PrivateKey
 from vault import naming, segment
-from vault.codec import Columns
+from vault.columns import Columns
 from vault.errors import NoKeyError
-from vault.segment import Segment, Summary
+from vault.segment import Segment
 from vault.state import Drawer, VaultState
+from vault.summary import Summary
 from vault.tables import WrapRow
 
 

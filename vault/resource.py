@@ -22,7 +22,6 @@ from typing import Any
 
 import msgspec
 
-from keys.envelope import microseconds
 from vault.measures import FHIR_CATEGORY, OBSERVATION_CATEGORY, OWN_CATEGORY
 from vault.record import Author, AuthorKind, Code, Component, Quantity, Record
 from vault.units import is_ucum, ucum
@@ -288,32 +287,3 @@ def provenance_to_fhir(record: Record) -> dict[str, Any]:
 
 def _participant(code: str) -> dict[str, Any]:
     return {"coding": [{"system": _TYPES_OF_ORIGIN, "code": code}]}
-
-
-def canonical_content(record: Record) -> bytes:
-    """Return the bytes over which the intake computes the fingerprint: version 1.
-
-    The version ``1``, then each field as ``<characters>:<field>``, UTF-8, in this order: kind; code's system;
-    code; start and end in µs since 1970 (end empty if none); status; quantity's value as written and unit
-    (both empty if none); text; resource as stored; device; then for each component system, code, value, unit,
-    text.
-
-    Left out on purpose, so that the same fact is known again: who imported it, when, by which way (another
-    import of the same file is no new fact); the zone (a phone writes all times in the zone it is in at
-    export); category, canonical quantity and display text (they come of our tables, which grow).
-    """
-    quantity = record.quantity
-    value, unit = ("", "") if quantity is None else (str(quantity.value), quantity.unit)
-    end = "" if record.end is None else str(microseconds(record.end))
-    fields = [
-        record.kind, record.code.system, record.code.code, str(microseconds(record.start)), end,
-        record.status, value, unit, record.text, record.resource, record.provenance.device,
-    ]  # fmt: skip
-    if not record.code.code:
-        fields[2] = record.code.display  # a code in words only: the words are all there is
-    for part in record.components:
-        own = part.quantity
-        fields += (part.code.system, part.code.code or part.code.display)
-        fields += ("", "") if own is None else (str(own.value), own.unit)
-        fields.append(part.text)
-    return ("1" + "".join([f"{len(field)}:{field}" for field in fields])).encode()

@@ -2,7 +2,7 @@
 
 - the *body* is the block of :mod:`vault.codec`, in a box under a fresh segment key; its header (vault, drawer,
   tag, segment, generation of birth) is the associated data, so that no body can stand elsewhere;
-- the *summary* is a small JSON box under the same key: how many per code, the first, the last and its value;
+- the *summary* (:mod:`vault.summary`) is a small box under the same key;
 - the *segment key* is sealed to the generation's public half. Whoever adds needs nothing else;
 - the *fingerprints*, 8 keyed bytes a record, stand beside in the clear.
 
@@ -11,7 +11,6 @@ the head, not the seal, that tells our segment from a forged one.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,19 +23,39 @@ import numpy as np
 from keys import envelope, primitives
 from keys.envelope import context, microseconds
 from keys.primitives import Opener, PublicKey
-from vault import codec
-from vault.codec import Columns
+from vault import codec, summary
+from vault.columns import Columns
 from vault.errors import Finding, TamperedError
-from vault.record import Record
+from vault.summary import Summary
 
-FULL = 1024
+#: Most records of a segment (docs/adr/0016-columns.md).
+FULL = 4096
 
 
 class Parts(Enum):
-    """How much of each segment is at hand: all, or neither body nor fingerprints."""
+    """How much of each segment is at hand: all, or all but what is not needed."""
 
-    SUMMARY = "summary"
-    BODY = "body"
+    ALL = "all"
+    BODY = "body"  # without summary
+    SUMMARY = "summary"  # without body and fingerprints
+    MARKS = "marks"  # the fingerprints alone
+    DIGESTS = "digests"  # none of them: what counts a segment, and nothing of it
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The columns that are not fetched."""
+        return _ABSENT[self]
+
+
+_ABSENT = {
+    Parts.ALL: frozenset[str](),
+    Parts.BODY: frozenset({"summary"}),
+    Parts.SUMMARY: frozenset({"body", "fingerprints"}),
+    Parts.MARKS: frozenset({"sealed_key", "body", "summary"}),
+    Parts.DIGESTS: frozenset({"sealed_key", "body", "summary", "fingerprints"}),
+}
+#: The columns that have a digest each, in the order of the digests.
+_COUNTED = ("sealed_key", "body", "summary", "fingerprints")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,26 +96,12 @@ class Place:
     public: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a segment holds without opening it: records per code, first and last start, last values per code.
-
-    ``latest`` maps a code to ``[start (µs), text, unit]`` of its newest record; a composite's text joins its
-    components' numbers with ``/``.
-    """
-
-    count: int
-    codes: dict[str, int]
-    first: int
-    last: int
-    latest: dict[str, tuple[int, str, str]]
-
-
-def seal(records: Sequence[Record], place: Place, *, import_id: bytes, written: datetime) -> Segment:
+def seal(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> Segment:
     """Seal records as one segment; they must be of one drawer and month and carry their fingerprints."""
     segment = os.urandom(16)
     key = primitives.random_key()
     header = _header(place.vault, place.drawer, place.tag, segment, place.generation)
+    brief = summary.summarise(columns)
     sealed = Segment(
         vault_id=place.vault,
         drawer=place.drawer,
@@ -106,13 +111,20 @@ def seal(records: Sequence[Record], place: Place, *, import_id: bytes, written: 
         born=place.generation,
         import_id=import_id,
         sealed_key=_seal_key(place.vault, place.drawer, segment, key, place.public, place.generation),
-        body=envelope.seal_box(key, codec.encode(records), bound_to=context("segment-body") + header),
-        summary=envelope.seal_box(key, _summarise(records), bound_to=context("segment-summary") + header),
-        fingerprints=np.array([record.fingerprint for record in records], dtype=">u8").tobytes(),
+        body=envelope.seal_box(key, codec.encode(columns), bound_to=context("segment-body") + header),
+        summary=envelope.seal_box(key, brief, bound_to=context("segment-summary") + header),
+        fingerprints=columns.fingerprint.astype(">u8").tobytes(),
         digests=b"",
         written_us=microseconds(written),
     )
-    return replace(sealed, digests=b"".join(_parts(sealed)))
+    return replace(sealed, digests=b"".join(_digest_of(sealed, name) for name in _COUNTED))
+
+
+def seal_all(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> list[Segment]:
+    """Seal any number of records, in time order, as segments of up to :data:`FULL` of about equal size."""
+    pieces = -(-len(columns) // FULL)
+    rows = np.array_split(np.arange(len(columns)), pieces) if pieces else []
+    return [seal(columns.take(one), place, import_id=import_id, written=written) for one in rows]
 
 
 def reseal(row: Segment, key: bytes, *, public: PublicKey, generation: int) -> Segment:
@@ -141,25 +153,20 @@ def open_body(row: Segment, key: bytes) -> Columns:
 def open_summary(row: Segment, key: bytes) -> Summary:
     """Open the summary."""
     header = _header(row.vault_id, row.drawer, row.tag, row.segment, row.born)
-    raw: dict[str, Any] = json.loads(
-        envelope.open_box(key, row.summary, bound_to=context("segment-summary") + header)
-    )
-    latest = {code: (int(one[0]), str(one[1]), str(one[2])) for code, one in raw.pop("latest").items()}
-    return Summary(latest=latest, **raw)
+    return summary.parse(envelope.open_box(key, row.summary, bound_to=context("segment-summary") + header))
 
 
 def digest(row: Segment, parts: Parts) -> bytes:
     """Return what the shelf's digest counts of a segment, after checking the parts that are at hand.
 
-    A row loaded as a summary is taken at its body's digest: the body is not opened.
+    What was not fetched is taken at its own digest, and is not opened.
 
     Raises:
         TamperedError: a part differs from its own digest.
     """
-    kept = [row.digests[at : at + 32] for at in range(0, 128, 32)]
-    absent = {1, 3} if parts is Parts.SUMMARY else set()
-    for number, (mine, theirs) in enumerate(zip(_parts(row), kept, strict=True)):
-        if number not in absent and not primitives.same(mine, theirs):
+    for number, name in enumerate(_COUNTED):
+        kept = row.digests[32 * number : 32 * number + 32]
+        if name not in parts.absent and not primitives.same(_digest_of(row, name), kept):
             raise TamperedError(Finding.FORGED_SEGMENT)
     fields = (row.tag, row.segment, row.generation, row.born, row.import_id, row.digests, row.written_us)
     return hashlib.sha256(context("segment", row.vault_id, row.drawer, *fields)).digest()
@@ -171,11 +178,8 @@ def shelf_digest(rows: Sequence[Segment], parts: Parts) -> bytes:
     return hashlib.sha256(context("shelf") + b"".join(digest(row, parts) for row in ordered)).digest()
 
 
-def _parts(row: Segment) -> list[bytes]:
-    """Digest sealed key, body, summary and fingerprints, in this order."""
-    return [
-        hashlib.sha256(part).digest() for part in (row.sealed_key, row.body, row.summary, row.fingerprints)
-    ]
+def _digest_of(row: Segment, name: str) -> bytes:
+    return hashlib.sha256(getattr(row, name)).digest()
 
 
 def _header(vault: bytes, drawer: bytes, tag: bytes, segment: bytes, born: int) -> bytes:
@@ -190,32 +194,3 @@ def _seal_key(
 
 def _key_context(vault: bytes, drawer: bytes, segment: bytes, generation: int) -> bytes:
     return context("segment-key", vault, drawer, segment, generation)
-
-
-def _summarise(records: Sequence[Record]) -> bytes:
-    codes: dict[str, int] = {}
-    latest: dict[str, Record] = {}
-    for record in records:
-        code = record.code.code
-        codes[code] = codes.get(code, 0) + 1
-        if code not in latest or latest[code].start <= record.start:
-            latest[code] = record
-    starts = [microseconds(record.start) for record in records]
-    summary = {
-        "count": len(records),
-        "codes": codes,
-        "first": min(starts),
-        "last": max(starts),
-        "latest": {code: [microseconds(r.start), *_shown(r)] for code, r in latest.items()},
-    }
-    return json.dumps(summary, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _shown(record: Record) -> tuple[str, str]:
-    quantities = [record.canonical or record.quantity] + [
-        part.canonical or part.quantity for part in record.components
-    ]
-    given = [quantity for quantity in quantities if quantity is not None]
-    if not given:
-        return record.text, ""
-    return "/".join(str(quantity.value) for quantity in given), given[0].unit

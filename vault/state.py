@@ -201,8 +201,7 @@ def _segment_rows(
     connection: Connection, state: VaultState, of: Drawer, tags: Sequence[bytes], parts: Parts
 ) -> list[Segment]:
     columns = list(_SEGMENTS.c)
-    if parts is Parts.SUMMARY:
-        empty = literal(b"", LargeBinary)
-        columns = [empty.label(c.name) if c.name in {"body", "fingerprints"} else c for c in columns]
+    empty = literal(b"", LargeBinary)
+    columns = [empty.label(c.name) if c.name in parts.absent else c for c in columns]
     query = select(*columns).where(*_at(_SEGMENTS, state, of.id), _SEGMENTS.c.tag.in_(tags))
     return [Segment(**row) for row in connection.execute(query).mappings()]

@@ -23,9 +23,10 @@ from audit.events import Decision
 from audit.review import Access
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, reach, reading, searching
+from sharing import adding, asking, reach, reading, searching, summing
 from sharing.house import author_of
-from sharing.reading import Latest, Query
+from sharing.reading import Query
+from sharing.summing import Latest
 from sharing.searching import Found
 from vault.record import Origin, Provenance
 
@@ -48,7 +49,7 @@ async def show_overview(request: Asked) -> Answer:
 async def _overview(request: Asked, own: Owner) -> OverviewView:
     valv = valv_of(request)
     house = valv.house
-    latest = await reading.latest(house, own.principal, own.alias, _MEASUREMENTS)
+    latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
     looked = await searching.of_vault(
         house,
         own.principal,
@@ -72,7 +73,7 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
 async def show_measurements(request: Asked) -> Answer:
     """Show one category over one period."""
     own, house = owner(request), valv_of(request).house
-    latest = await reading.latest(house, own.principal, own.alias, _MEASUREMENTS)
+    latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
     found = values.counts(latest)
     if not found:
         return page(request, "measurements.html", MeasurementsView((), None))

@@ -12,7 +12,7 @@ from app.web.chart import ZONE, Chart, Point, Series
 from app.web.formats import Lang
 from app.web.views import CategoryCount, Period, Reading, Trend
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing.reading import Latest
+from sharing.summing import Latest
 from vault.measures import BLOOD_PRESSURE_PANEL, BLOOD_PRESSURE_PANELS, DIASTOLIC, MEASURES, SYSTOLIC
 from vault.record import Component, Quantity, Record
 from vault.units import ucum

@@ -9,7 +9,7 @@ from app.web import values
 from app.web.formats import Lang
 from app.web.views import Period
 from policies.vocabulary import Category
-from sharing.reading import Latest
+from sharing.summing import Latest
 from vault.measures import BLOOD_PRESSURE_PANEL, DIASTOLIC, LOINC, SYSTOLIC, canonical
 from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
 

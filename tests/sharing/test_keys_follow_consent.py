@@ -15,7 +15,7 @@ from keys.primitives import CannotOpenError
 from keys.receipt import Opens, Receipt
 from policies.engine import Permit, Policies
 from policies.vocabulary import Category
-from sharing import reading
+from sharing import summing
 from sharing.house import House
 from sharing.reading import Query
 from tests.world import World, pressure, weight
@@ -77,7 +77,7 @@ class TestNoConsentNoWrap:
         await world.allow("anna", "unit", demo.CARE_HOME, BP)
         who: Principal = world.who(reader)
         assert (await world.read(who, "anna")).records == ()
-        assert await reading.latest(world.house, who, world.alias("anna"), Query()) == ()
+        assert await summing.latest(world.house, who, world.alias("anna"), Query()) == ()
         assert len((await world.read("anna", "anna")).records) == 2
 
     @pytest.mark.usefixtures("broken_policies")

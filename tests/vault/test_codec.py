@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from policies.vocabulary import Category
 from tests.world import weight
 from vault import codec
-from vault.codec import decode, encode
+from vault.codec import decode
+from vault.columns import Columns
 from vault.errors import MalformedRecordError
 from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
 
@@ -83,6 +84,11 @@ def any_records(draw: st.DrawFn) -> Record:
         resource=draw(TEXT),
         fingerprint=draw(st.integers(0, (1 << 64) - 1)),
     )
+
+
+def encode(records: list[Record]) -> bytes:
+    """Encode records."""
+    return codec.encode(Columns.of(records))
 
 
 def marks(records: list[Record]) -> bytes:

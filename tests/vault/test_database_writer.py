@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from app import demo
+from app.settings import Settings
 from consent.gate import Refused
 from keys.primitives import PrivateKey, PublicKey
 from policies.vocabulary import Category
 from sharing import granting
 from sharing.house import House
-from tests.world import START, World, pressure, weight
+from tests.world import START, Attacker, World, pressure, weight
 from vault import head as heads
 from vault import naming, segment
+from vault.columns import Columns
 from vault.errors import Finding, TamperedError
 from vault.head import DrawerDigests, Head
 from vault.segment import Parts, Place, Segment
@@ -44,20 +45,20 @@ async def _settle(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def settled(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def settled(template: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return a country where Anna and Bo have blood pressures and Anna lets the health centre read hers."""
     world = World.copy_of(template, tmp_path_factory.mktemp("settled") / "data")
     asyncio.run(_settle(world))
     world.close()
-    return world.folder
+    return world.settings
 
 
 @pytest.fixture
-def world(settled: Path, tmp_path: Path) -> Iterator[World]:
+def world(settled: Settings, tmp_path: Path) -> Iterator[World]:
     """Return a copy of that country."""
     made = World.copy_of(settled, tmp_path / "data", now=AT)
     yield made
-    made.close()
+    made.remove()
 
 
 def one_month(vault_state: VaultState, row: Segment) -> datetime:
@@ -73,25 +74,26 @@ async def found(world: World, reader: str = "nurse-vc") -> Finding:
     return refused.value.finding
 
 
-def insert(connection: sqlite3.Connection, row: Segment) -> None:
+def insert(connection: Attacker, row: Segment) -> None:
     """Put a segment into the table, and nothing else."""
     columns = row.columns()
-    places = ",".join(f":{name}" for name in columns)
-    connection.execute(f"INSERT INTO segments ({','.join(columns)}) VALUES ({places})", columns)  # noqa: S608
+    places = ",".join("?" * len(columns))
+    statement = f"INSERT INTO segments ({','.join(columns)}) VALUES ({places})"  # noqa: S608
+    connection.execute(statement, list(columns.values()))
 
 
-def rows(connection: sqlite3.Connection, table: str, vault: bytes) -> list[tuple[object, ...]]:
+def rows(connection: Attacker, table: str, vault: bytes) -> list[tuple[object, ...]]:
     """Return a vault's rows of a table, to be put back later."""
-    return connection.execute(f"SELECT * FROM {table} WHERE vault_id = ?", (vault,)).fetchall()  # noqa: S608
+    found = connection.execute(f"SELECT * FROM {table} WHERE vault_id = ?", (vault,))  # noqa: S608
+    return list(found.fetchall())
 
 
-def put_back(
-    connection: sqlite3.Connection, table: str, vault: bytes, saved: list[tuple[object, ...]]
-) -> None:
+def put_back(connection: Attacker, table: str, vault: bytes, saved: list[tuple[object, ...]]) -> None:
     """Replace a vault's rows of a table by older ones."""
     connection.execute(f"DELETE FROM {table} WHERE vault_id = ?", (vault,))  # noqa: S608
     places = ",".join("?" * len(saved[0]))
-    connection.executemany(f"INSERT INTO {table} VALUES ({places})", saved)  # noqa: S608
+    for row in saved:
+        connection.execute(f"INSERT INTO {table} VALUES ({places})", row)  # noqa: S608
 
 
 class TestForgedSegment:
@@ -109,7 +111,9 @@ class TestForgedSegment:
         """However far the forger fixes digests up, the head's MAC is out of reach."""
         vault_state, drawer, segments = world.drawer("anna", BP)
         place = Place(vault_state.vault, drawer.id, segments[0].tag, 1, PublicKey(drawer.publics[1]))
-        forged = segment.seal([pressure("200", "120")], place, import_id=b"", written=world.clock())
+        forged = segment.seal(
+            Columns.of([pressure("200", "120")]), place, import_id=b"", written=world.clock()
+        )
         shelf = [*(one for one in segments if one.tag == forged.tag), forged]
         manifest = heads.encode_manifest(
             {**drawer.shelves, forged.tag: segment.shelf_digest(shelf, Parts.BODY)}
@@ -130,7 +134,9 @@ class TestForgedSegment:
         """Adding to another shelf and to the same one leave the forgery what it is."""
         vault_state, drawer, segments = world.drawer("anna", BP)
         place = Place(vault_state.vault, drawer.id, segments[0].tag, 1, PublicKey(drawer.publics[1]))
-        forged = segment.seal([pressure("200", "120")], place, import_id=b"", written=world.clock())
+        forged = segment.seal(
+            Columns.of([pressure("200", "120")]), place, import_id=b"", written=world.clock()
+        )
         with world.attacker() as db:
             insert(db, forged)
         world.clock.move(days=60)
@@ -263,8 +269,8 @@ class TestMissingAndMoved:
         with world.attacker() as db:
             columns = "vault_id, generation, recipient, sealed"
             db.execute(
-                f"INSERT OR IGNORE INTO wraps (drawer, {columns}) SELECT ?, {columns} FROM wraps"  # noqa: S608
-                " WHERE drawer = ?",
+                f"INSERT INTO wraps (drawer, {columns}) SELECT ?, {columns} FROM wraps"  # noqa: S608
+                " WHERE drawer = ? ON CONFLICT DO NOTHING",
                 (weights.id, pressures.id),
             )
         with pytest.raises(TamperedError) as refused:
@@ -440,7 +446,7 @@ class TestHead:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another process may commit and log at any moment; a reader sees it or not, and never an older head."""
-        other = World(world.folder, world.clock, world.another_process())
+        other = World(world.settings, world.clock, world.another_process())
         real, house = type(world.house.log).latest_head, world.house
         raced: list[bool] = []
 

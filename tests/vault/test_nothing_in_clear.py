@@ -1,15 +1,17 @@
 """A thief of the data folder finds nothing: no person, no category, no code, no value, no unit, in any file."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
+from sqlalchemy import String, inspect
 
 from app import demo
 from app.demo import PersonaKind
+from app.models import METADATA
 from consent.gate import Refused
 from policies.vocabulary import Category, Purpose
 from sharing import asking, lookup
+from tests import postgres
 from tests.importers.import_inputs import export, row
 from tests.world import START, World, pressure, weight
 from vault.measures import LOINC, MEASURES
@@ -58,17 +60,19 @@ def spellings(word: str) -> set[bytes]:
     return raw | {word.encode().hex().encode(), word.encode().hex().upper().encode()}
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """Return every file of the data folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def kept(world: World) -> dict[str, bytes]:
+    """Return every file of the data folder, and on PostgreSQL every table."""
+    folder, url = world.folder, world.settings.database_url
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return files | ({f"table {name}": content for name, content in postgres.rows(url).items()} if url else {})
 
 
-def findings(folder: Path) -> list[tuple[str, str]]:
-    """Return in which file which word stands in the clear, in whatever letters."""
+def findings(world: World) -> list[tuple[str, str]]:
+    """Return in which file or table which word stands in the clear, in whatever letters."""
     sought = [(raw.lower(), word) for word in secrets() for raw in spellings(word)]
     return [
         (name, word)
-        for name, content in files(folder).items()
+        for name, content in kept(world).items()
         for lower in [content.lower()]
         for raw, word in sought
         if raw in lower
@@ -106,11 +110,13 @@ async def main_job(world: World) -> None:
 async def test_nothing_stands_in_clear_after_the_main_job(world: World) -> None:
     """In the open installation, with its write-ahead logs, and in the closed one."""
     await main_job(world)
-    assert {"valv.db", "valv.db-wal", "log.db", "keystore.db"} <= set(files(world.folder))
-    assert any(name.startswith("uploads/") for name in files(world.folder))
-    assert findings(world.folder) == []
+    there = set(kept(world))
+    places = {"table segments"} if world.settings.database_url else {"valv.db", "valv.db-wal", "log.db"}
+    assert {"keystore.db", *places} <= there
+    assert any(name.startswith("uploads/") for name in there)
+    assert findings(world) == []
     await asyncio.to_thread(world.close)
-    assert findings(world.folder) == []
+    assert findings(world) == []
 
 
 async def test_the_search_finds_what_stands_in_clear(world: World) -> None:
@@ -118,7 +124,7 @@ async def test_the_search_finds_what_stands_in_clear(world: World) -> None:
     for word in ("Exempelsson", "197503259280", "750325-9280", "blood-pressure", "85354-9", "70.51515"):
         for number, raw in enumerate(spellings(word)):
             (world.folder / f"leak-{number}").write_bytes(b"\0\1" + raw + b"\xff")
-        found = {name for name, _ in findings(world.folder)}
+        found = {name for name, _ in findings(world)}
         assert found >= {f"leak-{number}" for number in range(len(spellings(word)))}, word
 
 
@@ -129,13 +135,12 @@ async def test_no_column_but_those_meant_for_it_holds_text(world: World) -> None
         ("imports", "state"), ("imports", "format"), ("imports", "error"), ("access_requests", "state"),
         ("installation", "origin"),
     }  # fmt: skip
-    with world.attacker() as db:
-        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        text = {
-            (table, column)
-            for table in tables
-            if table != "alembic_version"
-            for _, column, kind, *_ in db.execute(f"PRAGMA table_info({table})")
-            if "CHAR" in kind or "TEXT" in kind
-        }
+    described = inspect(world.house.database.engine)
+    text = {
+        (table, column["name"])
+        for table in METADATA.tables
+        for column in described.get_columns(table)
+        if isinstance(column["type"], String)
+    }
+    assert set(METADATA.tables) <= set(described.get_table_names())
     assert text == allowed

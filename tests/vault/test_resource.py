@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from importers.fhir import read_resource
 from policies.vocabulary import MEASUREMENTS, Category
+from vault.marks import mark
 from vault.measures import HEALTHKIT, LOINC, canonical, category_of
 from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
 from vault.resource import (
     CANONICAL_QUANTITY,
-    canonical_content,
     from_json,
     provenance_to_fhir,
     to_fhir,
@@ -21,6 +21,7 @@ from vault.resource import (
 )
 
 PATIENT = "0f" * 16
+INTAKE = b"i" * 32
 CITIZEN = Provenance(
     Author(AuthorKind.CITIZEN, PATIENT, "Anna"),
     Origin.FORM,
@@ -91,7 +92,7 @@ def test_measurement_that_goes_out_as_fhir_comes_back_the_same(record: Record) -
     """Export and import again: nothing lost, nothing added, no copy of the resource, the same fingerprint."""
     back = read_resource(through_json(to_fhir(record, patient_id=PATIENT)), provenance=record.provenance)
     assert replace(back, fingerprint=record.fingerprint) == record
-    assert canonical_content(back) == canonical_content(record)
+    assert mark(back, INTAKE) == mark(record, INTAKE)
 
 
 STORED = {
@@ -119,7 +120,7 @@ def test_stored_resource_that_goes_out_comes_back_the_same(stored: dict[str, Any
     record = replace(read_resource(stored, provenance=CITIZEN), fingerprint=77)
     out = through_json(to_fhir(record, patient_id=PATIENT))
     assert out["id"] == record.id
-    assert canonical_content(read_resource(out, provenance=CITIZEN)) == canonical_content(record)
+    assert mark(read_resource(out, provenance=CITIZEN), INTAKE) == mark(record, INTAKE)
 
 
 def test_stored_resource_is_about_this_patient_and_keeps_its_labels() -> None:
@@ -193,63 +194,3 @@ def test_record_of_another_kind_without_its_resource_is_refused() -> None:
     """An empty CarePlan would be an invention."""
     with pytest.raises(ValueError, match="must hold its resource"):
         to_fhir(weight(kind="CarePlan"), patient_id=PATIENT)
-
-
-# --- the content that a fingerprint is made of
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"start": datetime(2026, 3, 1, 9, tzinfo=UTC)},
-        {"end": datetime(2026, 3, 1, 9, tzinfo=UTC)},
-        {"status": "amended"},
-        {"code": Code(LOINC, "3141-9")},
-        {"quantity": Quantity(Decimal("180.1"), "[lb_av]")},
-        {"quantity": Quantity(Decimal("180.0"), "kg")},
-        {"text": "x"},
-        {"resource": "{}"},
-        {"provenance": replace(CITIZEN, device="other")},
-        {"components": (Component(Code("s", "c"), Quantity(Decimal(1), "u")),)},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-def test_every_part_of_the_content_counts(change: dict[str, Any]) -> None:
-    """Two facts that differ must not be taken for one: the second would be dropped."""
-    assert canonical_content(weight(**change)) != canonical_content(weight())
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"start": datetime(2026, 3, 1, 7, tzinfo=UTC)},
-        {"canonical": None},
-        {"category": Category.OTHER_MEASUREMENT},
-        {"code": Code(LOINC, "29463-7", "Vikt")},
-        {
-            "provenance": replace(
-                CITIZEN, received=datetime(2027, 1, 1, tzinfo=UTC), import_id="9", author=NURSE
-            )
-        },
-        {"fingerprint": 9},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-def test_the_same_fact_is_known_again(change: dict[str, Any]) -> None:
-    """Another import, another zone on the phone, a better table: still the same weight."""
-    assert canonical_content(weight(**change)) == canonical_content(weight())
-
-
-def test_fields_cannot_run_into_each_other() -> None:
-    """A text that looks like the next field must not make two facts one."""
-    one = weight(text="1:a", resource="")
-    two = weight(text="", resource="1:a")
-    assert canonical_content(one) != canonical_content(two)
-
-
-def test_content_is_written_as_published() -> None:
-    """Version 1: a changed form would make every stored fingerprint foreign (docs/spec/vault-v1.md)."""
-    assert canonical_content(weight()) == (
-        b"111:Observation16:http://loinc.org7:29463-716:17723484000000000:5:final"
-        b"5:180.07:[lb_av]0:0:8:Omron M7"
-    )

@@ -8,6 +8,7 @@ import pytest
 from keys.primitives import CannotOpenError, PrivateKey
 from tests.world import START, pressure, weight
 from vault import segment
+from vault.columns import Columns
 from vault.errors import Finding, MalformedRecordError, TamperedError
 from vault.record import Record
 from vault.segment import Parts, Place, Segment
@@ -18,7 +19,7 @@ PLACE = Place(b"v" * 16, b"d" * 16, b"t" * 16, 1, PAIR.public())
 
 def sealed(*records: Record, place: Place = PLACE) -> Segment:
     """Seal records."""
-    return segment.seal(records, place, import_id=b"i" * 16, written=START)
+    return segment.seal(Columns.of(records), place, import_id=b"i" * 16, written=START)
 
 
 def key_of(row: Segment, pair: PrivateKey = PAIR) -> bytes:
@@ -91,7 +92,7 @@ def test_resealed_segment_opens_by_the_new_generation_only() -> None:
     whole = replace(moved, body=old.body, fingerprints=old.fingerprints)
     (record,) = segment.open_body(whole, key_of(whole, new)).records()
     assert record.quantity == weight("70.5").quantity
-    segment.digest(whole, Parts.BODY)
+    segment.digest(whole, Parts.ALL)
 
 
 def test_summary_says_how_many_first_last_and_newest() -> None:
@@ -102,7 +103,7 @@ def test_summary_says_how_many_first_last_and_newest() -> None:
     )
     told = segment.open_summary(row, key_of(row))
     assert told.count == 4
-    assert told.codes == {"85354-9": 2, "29463-7": 2}
+    assert [told.records_of(code) for code in ("85354-9", "29463-7", "none")] == [2, 2, 0]
     assert told.latest["85354-9"][1:] == ("121/81", "mm[Hg]")
     assert told.latest["29463-7"][1:] == ("71", "kg")
     assert told.last - told.first == 3 * 3600 * 1_000_000
@@ -112,31 +113,45 @@ def test_summary_says_how_many_first_last_and_newest() -> None:
 def test_digest_counts_every_column(name: str) -> None:
     """What it left out, whoever writes the database could change."""
     row = sealed(weight("70.5"))
-    before, value = segment.shelf_digest([row], Parts.BODY), getattr(row, name)
+    before, value = segment.shelf_digest([row], Parts.ALL), getattr(row, name)
     changed: dict[str, object] = {name: value + 1 if isinstance(value, int) else value[:-1] + b"\xff\xfe"}
     other = replace(row, **changed)  # type: ignore[arg-type]
     if name in {"sealed_key", "body", "summary", "fingerprints", "digests"}:
         with pytest.raises(TamperedError) as refused:
-            segment.shelf_digest([other], Parts.BODY)
+            segment.shelf_digest([other], Parts.ALL)
         assert refused.value.finding is Finding.FORGED_SEGMENT
     else:
-        assert segment.shelf_digest([other], Parts.BODY) != before
+        assert segment.shelf_digest([other], Parts.ALL) != before
+
+
+@pytest.mark.parametrize("parts", Parts)
+@pytest.mark.parametrize("name", ["sealed_key", "body", "summary", "fingerprints"])
+def test_part_that_is_not_fetched_is_counted_by_its_digest(parts: Parts, name: str) -> None:
+    """And one that is fetched must be the one that was counted."""
+    row = sealed(weight("70.5"))
+    changed: dict[str, object] = {name: b""}
+    partial = replace(row, **changed)  # type: ignore[arg-type]
+    if name in parts.absent:
+        assert segment.digest(partial, parts) == segment.digest(row, Parts.ALL)
+    else:
+        with pytest.raises(TamperedError):
+            segment.digest(partial, parts)
 
 
 def test_digest_of_what_is_not_at_hand_is_taken_as_written() -> None:
     """A row loaded for its summary gives the shelf the same digest as the whole row."""
     row = sealed(weight("70.5"))
     bare = replace(row, body=b"", fingerprints=b"")
-    assert segment.shelf_digest([bare], Parts.SUMMARY) == segment.shelf_digest([row], Parts.BODY)
+    assert segment.shelf_digest([bare], Parts.SUMMARY) == segment.shelf_digest([row], Parts.ALL)
     with pytest.raises(TamperedError):
-        segment.shelf_digest([bare], Parts.BODY)
+        segment.shelf_digest([bare], Parts.ALL)
 
 
 def test_shelf_is_the_same_in_any_order() -> None:
     """The database gives rows as it likes."""
     one, other = sealed(weight("70.5")), sealed(weight("71"))
-    assert segment.shelf_digest([one, other], Parts.BODY) == segment.shelf_digest([other, one], Parts.BODY)
-    assert segment.shelf_digest([one, other], Parts.BODY) != segment.shelf_digest([one], Parts.BODY)
+    assert segment.shelf_digest([one, other], Parts.ALL) == segment.shelf_digest([other, one], Parts.ALL)
+    assert segment.shelf_digest([one, other], Parts.ALL) != segment.shelf_digest([one], Parts.ALL)
 
 
 def test_nothing_of_a_record_stands_in_clear() -> None:

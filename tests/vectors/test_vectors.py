@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,8 +28,8 @@ from keys.envelope import Window, WrapContext, context
 from keys.keystore import KeyStore, VaultKeys
 from keys.primitives import CannotOpenError, MalformedError, PrivateKey
 from keys.receipt import Opens, Receipt
-from tests.vectors.by_hand import open_hpke
-from vault import codec, naming, segment
+from tests.vectors import by_hand
+from vault import codec, marks, naming, segment
 from vault import head as heads
 from vault.errors import MalformedRecordError, TamperedError
 from vault.record import Quantity, Record
@@ -136,9 +138,14 @@ def _derive(case: Case) -> None:
     assert primitives.derive(b(case, "secret"), label=case["label"]) == b(case, "value")
 
 
-@kind("fingerprint", "key", "message", "value")
-def _fingerprint(case: Case) -> None:
-    assert f"{primitives.fingerprint(b(case, 'key'), b(case, 'message')):016x}" == case["value"]
+@kind("fingerprints", "key", "rows", "values")
+def _fingerprints(case: Case) -> None:
+    rows = [bytes.fromhex(row) for row in case["rows"]]
+    blocks = np.frombuffer(b"".join(rows), dtype="<i8").reshape(len(rows), -1, 2)
+    assert [f"{mark:016x}" for mark in primitives.fingerprints(b(case, "key"), blocks).tolist()] == case[
+        "values"
+    ]
+    assert [by_hand.fingerprint(b(case, "key"), row) for row in rows] == case["values"]
 
 
 @kind("stretch", "passphrase", "salt", "value")
@@ -297,21 +304,27 @@ def _number(quantity: Quantity | None) -> list[str] | None:
     return [str(quantity.value), quantity.unit]
 
 
+@kind("marks", "intake", "block", "values")
+def _marks(case: Case) -> None:
+    columns = codec.decode(b(case, "block"), bytes(8 * len(case["values"])))
+    assert [f"{mark:016x}" for mark in marks.marks(columns, b(case, "intake")).tolist()] == case["values"]
+    told = [_told(record) for record in columns.records()]
+    assert [by_hand.mark(b(case, "intake"), record) for record in told] == case["values"]
+
+
 @kind("segment", "seed", "row", "records", "summary", "digest", "check")
 def _segment(case: Case) -> None:
     row = _row({**case["row"], **case.get("row_change", {})})
 
     def work() -> None:
         if case.get("check") == "digest":
-            segment.digest(row, Parts.BODY)
+            segment.digest(row, Parts.ALL)
             return
         key = segment.open_key(row, PrivateKey(b(case, "seed")).opener())
         told, columns = segment.open_summary(row, key), segment.open_body(row, key)
         assert [_told(record) for record in columns.records()] == case["records"]
-        latest = {code: list(one) for code, one in told.latest.items()}
-        shown = {"count": told.count, "codes": told.codes, "first": told.first, "last": told.last}
-        assert {**shown, "latest": latest} == case["summary"]
-        assert segment.digest(row, Parts.BODY) == b(case, "digest")
+        assert json.loads(msgspec.json.encode(told)) == case["summary"]
+        assert segment.digest(row, Parts.ALL) == b(case, "digest")
 
     assert refusal(work) == case["expect"]
 
@@ -443,10 +456,12 @@ def test_unknown_key_is_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_sealed_keys_are_read_by_hand(case: Case) -> None:
     """The specification is enough to read them: the same verdicts without a line of ours."""
     if case["expect"] == "opens":
-        assert open_hpke(b(case, "seed"), b(case, "sealed")[2:], b(case, "bound_to")) == b(case, "plaintext")
+        assert by_hand.open_hpke(b(case, "seed"), b(case, "sealed")[2:], b(case, "bound_to")) == b(
+            case, "plaintext"
+        )
     elif case["expect"] == "cannot-open":
         with pytest.raises((InvalidTag, ValueError)):
-            open_hpke(b(case, "seed"), b(case, "sealed")[2:], b(case, "bound_to"))
+            by_hand.open_hpke(b(case, "seed"), b(case, "sealed")[2:], b(case, "bound_to"))
 
 
 def test_wrap_is_read_by_hand() -> None:
@@ -465,5 +480,5 @@ def test_wrap_is_read_by_hand() -> None:
         )
     )
     inner = AESGCM(b(case, "shred_key")).decrypt(sealed[46:58], sealed[58:], bound + window)
-    assert open_hpke(b(case, "seed"), inner, bound + window) == b(case, "plaintext")
+    assert by_hand.open_hpke(b(case, "seed"), inner, bound + window) == b(case, "plaintext")
     assert _times(case).encode() == window
