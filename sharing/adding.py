@@ -23,7 +23,7 @@ from vault.change import Change, StaleRulesError
 from vault.columns import Columns
 from vault.days import local_days
 from vault.record import Record
-from vault.segment import Parts, Place, Segment
+from vault.segment import Lock, Parts, Place, Segment
 from vault.state import VaultState
 
 _TRIES = 4
@@ -147,10 +147,11 @@ def _store_category(
     assert drawer is not None  # noqa: S101 generation_for has made it
     tags = [naming.month_tag(change.state.keys, category, shelf.month) for shelf in shelves]
     there = _there(state.segments(connection, change.state, drawer, tags=tags, parts=Parts.MARKS))
+    lock = Lock.to(public, vault=change.state.vault, drawer=drawer.id, generation=generation)
     stored, sealed = 0, []
     for tag, shelf in zip(tags, shelves, strict=True):
         fresh = shelf.rows.take(~np.isin(shelf.rows.fingerprint, there.get(tag, _NONE)))
-        place = Place(change.state.vault, drawer.id, tag, generation, public)
+        place = Place(lock, tag)
         sealed += segment.seal_all(fresh, place, import_id=b"", written=change.at)
         stored += len(fresh)
     if sealed:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from audit.events import Activity, EventKind, HeadRef
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed
+from sharing import reach
 from sharing.house import House
 from vault import naming, segment, state
 from vault.change import Change, StaleGenerationError
@@ -17,7 +18,7 @@ from vault.columns import Columns
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.opening import Opening
 from vault.record import Record
-from vault.segment import Place, Segment
+from vault.segment import Lock, Place, Segment
 from vault.state import Drawer, VaultState
 
 
@@ -45,6 +46,19 @@ async def manage(house: House, principal: Principal, alias: bytes) -> VaultState
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="imports")
     return vault_state
+
+
+async def follow(house: House, principal: Principal, alias: bytes) -> bytes:
+    """Return the vault's id to one who may follow an import under way; the log has refusals only.
+
+    That is asked every second, for counts of a file whose coming in stands in the log; it opens nothing.
+
+    Raises:
+        consent.gate.Refused: the principal may not.
+    """
+    if not await reach.manages(house, principal, alias):
+        await manage(house, principal, alias)
+    return await house.database.read(lambda connection: house.locate(connection, alias))
 
 
 async def rejections(
@@ -192,7 +206,8 @@ def _keep(house: House, change: Change, name: DrawerName, kept: list[Kept]) -> i
     generation, public = change.generation_for(name, house.wanted(change.state, name, change.at))
     count = 0
     for row, claimer, columns in kept:
-        place = Place(row.vault_id, row.drawer, row.tag, generation, public)
+        lock = Lock.to(public, vault=row.vault_id, drawer=row.drawer, generation=generation)
+        place = Place(lock, row.tag)
         shapes = [
             replace(shape, provenance=replace(shape.provenance, import_id=claimer.hex()))
             for shape in columns.shapes

@@ -261,12 +261,7 @@ class Change:
         openers = {generation: privates[generation].opener() for generation in found.publics}
         rows = state.segments(self._connection, self.state, found, parts=Parts.SUMMARY)
         generation, public = self._new_generation(found, wanted)
-        resealed = [
-            segment.reseal(
-                row, segment.open_key(row, openers[row.generation]), public=public, generation=generation
-            )
-            for row in rows
-        ]
+        resealed = segment.reseal(rows, openers, public=public, generation=generation)
         for row in resealed:
             self._connection.execute(
                 update(_SEGMENTS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -282,13 +283,12 @@ class Builder:
     def __init__(self) -> None:
         self._shapes: dict[Shape, int] = {}
         self._strings: dict[str, int] = {}
-        self._rows: list[tuple[int, int, int, int, int, int]] = []
-        self._mantissa: list[int] = []
-        self._exponent: list[int] = []
+        self._rows: list[int] = []  # six of each
+        self._numbers: list[Number] = []
 
     def __len__(self) -> int:
         """Return how many rows there are."""
-        return len(self._rows)
+        return len(self._rows) // 6
 
     def shape(self, shape: Shape) -> int:
         """Return the number by which rows name a shape."""
@@ -306,10 +306,10 @@ class Builder:
         resource: str = "",
     ) -> None:
         """Add a row: start and duration in µs, zone in minutes, as many numbers as the shape has."""
-        self._rows.append((shape, start, duration, zone, self._string(text), self._string(resource)))
-        for mantissa, exponent in numbers:
-            self._mantissa.append(mantissa)
-            self._exponent.append(exponent)
+        text_at = self._string(text) if text else -1
+        resource_at = self._string(resource) if resource else -1
+        self._rows += (shape, start, duration, zone, text_at, resource_at)
+        self._numbers += numbers
 
     def add(self, record: Record) -> None:
         """Add a record.
@@ -344,6 +344,7 @@ class Builder:
         if len(self._shapes) > np.iinfo(np.uint16).max:
             raise MalformedRecordError("too many shapes together")
         rows = np.array(self._rows, dtype=np.int64).reshape(-1, 6).T
+        numbers = np.fromiter(chain.from_iterable(self._numbers), np.int64, 2 * len(self._numbers))
         shapes = tuple(self._shapes)
         counts = np.array([shape.numbers for shape in shapes] or [2], dtype=np.int64)
         offsets = np.zeros(rows.shape[1] + 1, dtype=np.int64)
@@ -355,8 +356,8 @@ class Builder:
             start=rows[1].copy(),
             duration=rows[2].copy(),
             zone=rows[3].astype(np.int16),
-            mantissa=np.array(self._mantissa, dtype=np.int64),
-            exponent=np.array(self._exponent, dtype=np.int8),
+            mantissa=numbers[::2].copy(),
+            exponent=numbers[1::2].astype(np.int8),
             text=rows[4].astype(np.int32),
             resource=rows[5].astype(np.int32),
             fingerprint=np.zeros(rows.shape[1], dtype=np.uint64),
@@ -364,7 +365,7 @@ class Builder:
         )
 
     def _string(self, text: str) -> int:
-        return self._strings.setdefault(text, len(self._strings)) if text else -1
+        return self._strings.setdefault(text, len(self._strings))
 
 
 def split(value: Decimal) -> Number:

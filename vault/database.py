@@ -1,65 +1,247 @@
 """The ways into a database: one snapshot to read in, one transaction to change in.
 
-What happens inside is a plain function of a ``Connection``. On SQLite a short read runs inline and a write in
-a thread (it may wait for another process); on PostgreSQL the same functions will run by ``run_sync``.
+What happens inside is a plain function of a ``Connection``, the same on both engines (docs/adr/0012-postgresql.md):
+
+- it may be run again from its beginning, so it changes nothing but through its connection;
+- a change is as if alone in the database: SQLite has one writer at a time; on PostgreSQL what would not come
+  out so is undone and run again (SERIALIZABLE);
+- it sees what was committed before its first statement: what the snapshot may not be older than, the log's
+  newest head above all, is asked first.
+
+A database that is gone, read-only, full or too busy raises DatabaseUnavailableError; the next call tries anew.
 """
 
 import asyncio
+import itertools
+import os
 import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 
+THREADS = 4
+TRIES = 20
+WAIT_MS = 30_000  # for another's lock
+_LONGEST_PAUSE = 0.25
+
+
+class Fault(StrEnum):
+    """Why a database does not serve, for the operator's log."""
+
+    GONE = "it cannot be reached"
+    READ_ONLY = "it is read-only"
+    FULL = "it is full"
+    BUSY = "others keep it busy"
+
+
+class DatabaseUnavailableError(Exception):
+    """The database does not serve now. A change was not made, or, where it went at the very end, made whole."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"the database does not serve: {fault.value}")
+        self.fault = fault
+
 
 class Database:
-    """One SQLite file in WAL mode. A commit is durable when it returns (``synchronous=FULL``)."""
+    """One SQLite file in WAL mode, or one PostgreSQL database. A commit is durable when it returns."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.engine: Engine = create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": 30}, hide_parameters=True
-        )
-        event.listen(self.engine, "connect", _prepare)
+    def __init__(self, store: Path | str) -> None:
+        self._kind = _SQLITE if isinstance(store, Path) else _POSTGRESQL
+        self.engine: Engine = self._kind.engine(str(store))
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one snapshot."""
-        return self.read_now(work)
+        """Run ``work`` in one snapshot: on SQLite inline, since a thread costs more than a short read."""
+        if self._kind is _SQLITE:
+            return self.read_now(work)
+        return await self._in_thread(self.read_now, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one transaction that holds the write lock from its start; commit or nothing."""
-        return await asyncio.to_thread(self.write_now, work)
+        """Run ``work`` in one transaction; commit or nothing."""
+        return await self._in_thread(self.write_now, work)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one snapshot, from a thread of its own (jobs, commands)."""
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            try:
-                return work(connection)
-            finally:
-                connection.exec_driver_sql("ROLLBACK")
+        """Run ``work`` in one snapshot, from a thread of its own (jobs, commands) or inside another's work."""
+        return self._run(self._kind.begin_reading, work)
+
+    def look_now(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, a single statement and so its own snapshot, without the cost of opening one."""
+        return self._run("", work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction, from a thread of its own."""
-        with self.engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return self._run(self._kind.begin_writing, work)
+
+    def close(self) -> None:
+        """Give file and connections back."""
+        self._threads.shutdown()
+        self.engine.dispose()
+
+    async def _in_thread(
+        self, run: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]
+    ) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
+
+    def _run(self, begin: str, work: Callable[[Connection], T]) -> T:
+        for attempt in itertools.count(1):
             try:
-                result = work(connection)
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
+                return self._run_once(begin, work)
+            except (DBAPIError, sqlite3.Error) as error:
+                told = getattr(error, "orig", error)
+                if attempt == TRIES or not self._kind.is_conflict(told):
+                    fault = self._kind.fault(told)
+                    if fault is None:
+                        raise
+                    self.engine.dispose()  # whatever is wrong, the next call has connections of its own
+                    raise DatabaseUnavailableError(fault) from None
+            _pause(attempt)
+        raise AssertionError
+
+    def _run_once(self, begin: str, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:  # whose end rolls back what was not committed
+            if not begin:
+                return work(connection)
+            _begin(connection, begin)
+            result = work(connection)
             connection.exec_driver_sql("COMMIT")
             return result
 
-    def close(self) -> None:
-        """Give the file back."""
-        self.engine.dispose()
+
+def _begin(connection: Connection, begin: str) -> None:
+    """Say BEGIN; where the server has closed the connection since it was last used, on a new one."""
+    try:
+        connection.exec_driver_sql(begin)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        connection.rollback()
+        connection.exec_driver_sql(begin)
+
+
+def _pause(attempt: int) -> None:
+    """Let the others finish, the longer the oftener we met, and not all of us alike."""
+    chance = int.from_bytes(os.urandom(2)) / 0xFFFF
+    time.sleep(chance * min(_LONGEST_PAUSE, 0.005 * 2**attempt))
+
+
+# --- what is different about each engine
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How an engine is opened, how it says BEGIN, and what its errors mean."""
+
+    engine: Callable[[str], Engine]
+    begin_reading: str
+    begin_writing: str
+    is_conflict: Callable[[Any], bool]
+    fault: Callable[[Any], Fault | None]
+
+
+def _sqlite_engine(path: str) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+    event.listen(engine, "connect", _prepare)
+    return engine
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own would be deferred
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in (f"busy_timeout={WAIT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+#: Primary result codes: https://sqlite.org/rescode.html. What is not here is our own mistake.
+_SQLITE_FAULTS = {
+    3: Fault.READ_ONLY,  # PERM
+    5: Fault.BUSY,
+    6: Fault.BUSY,  # LOCKED
+    8: Fault.READ_ONLY,
+    10: Fault.GONE,  # IOERR
+    11: Fault.GONE,  # CORRUPT
+    13: Fault.FULL,
+    14: Fault.GONE,  # CANTOPEN
+    15: Fault.BUSY,  # PROTOCOL
+    26: Fault.GONE,  # NOTADB
+}
+
+
+def _sqlite_fault(error: Any) -> Fault | None:
+    return _SQLITE_FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+
+
+_SQLITE = _Kind(_sqlite_engine, "BEGIN", "BEGIN IMMEDIATE", lambda _: False, _sqlite_fault)
+
+
+def _postgresql_engine(url: str) -> Engine:
+    """Open a pool without an upper limit of its own.
+
+    Threads are the limit (each holds at most two connections): a limit that one of them could wait at, while
+    it holds the connection that another waits for, would stop both.
+    """
+    own = {key: value for key, value in _CONNECT.items() if key not in make_url(url).query}
+    return create_engine(
+        url,
+        connect_args=own,
+        isolation_level="AUTOCOMMIT",  # we say BEGIN ourselves
+        pool_size=THREADS,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        hide_parameters=True,
+    )
+
+
+#: libpq's: a server that went without a word is missed within seconds, and nobody waits for ever for a lock.
+_CONNECT: dict[str, Any] = {
+    "application_name": "valv",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": f"-c lock_timeout={WAIT_MS} -c idle_in_transaction_session_timeout={2 * WAIT_MS}",
+}
+#: What undoes a change that another crossed: it is run again. A key that is there already may be such a one too.
+_CONFLICTS = {"40001", "40P01", "23505"}
+#: SQLSTATE, or its first two letters: PostgreSQL 15, appendix A.
+_POSTGRESQL_FAULTS = {
+    "40001": Fault.BUSY,
+    "40P01": Fault.BUSY,
+    "55P03": Fault.BUSY,  # lock_timeout
+    "57014": Fault.BUSY,  # statement_timeout
+    "25006": Fault.READ_ONLY,
+    "25P03": Fault.GONE,  # we held a transaction too long
+    "53100": Fault.FULL,
+    "08": Fault.GONE,
+    "28": Fault.GONE,  # it does not let us in
+    "53": Fault.BUSY,
+    "55": Fault.GONE,
+    "57": Fault.GONE,
+    "58": Fault.GONE,
+    "XX": Fault.GONE,
+}
+
+
+def _postgresql_fault(error: Any) -> Fault | None:
+    code = getattr(error, "sqlstate", None)
+    if code is None:  # no word from the server: the connection broke, or was never made
+        return Fault.GONE if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) else None
+    return _POSTGRESQL_FAULTS.get(code) or _POSTGRESQL_FAULTS.get(code[:2])
+
+
+_POSTGRESQL = _Kind(
+    _postgresql_engine,
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    lambda error: getattr(error, "sqlstate", None) in _CONFLICTS,
+    _postgresql_fault,
+)

@@ -36,6 +36,10 @@ class NoVaultError(VaultError):
     """There is no such vault. Outside it looks like a refusal."""
 
 
+class MovedOnError(VaultError):
+    """A segment is gone since its vault was loaded: its records stand elsewhere now, or were removed."""
+
+
 class NoKeyError(VaultError):
     """None of the asker's recipients has a wrap for the drawer: no consent, no wrap."""
 

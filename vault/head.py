@@ -78,12 +78,10 @@ class Head:
         return replace(self, drawers={**self.drawers, drawer: digests})
 
 
-def verify(raw: bytes, tag: bytes, *, vault: bytes, keystore: KeyStore, logged: HeadRef | None) -> Head:
-    """Return the head if it is ours and not behind the log.
+def verify(raw: bytes, tag: bytes, *, vault: bytes, keystore: KeyStore) -> Head:
+    """Return the head if the KeyStore MACed this statement and it is about this vault.
 
-    1. the KeyStore MACed this statement; 2. it is about this vault; 3. its version is not older than the
-    log's newest, and at the same version it is the same statement. A *newer* one is ours too: the process
-    ended between the commit and its outcome entry, and the next change logs it.
+    Whether it is the newest, :func:`demand_newest` tells: that depends on more than these bytes.
 
     Raises:
         TamperedError: by the finding's name.
@@ -93,11 +91,21 @@ def verify(raw: bytes, tag: bytes, *, vault: bytes, keystore: KeyStore, logged: 
     head = Head.decode(raw)
     if head.vault != vault:
         raise TamperedError(Finding.FORGED_HEAD)
-    if logged is not None and head.version < logged.version:
-        raise TamperedError(Finding.OLDER_HEAD)
-    if logged is not None and head.version == logged.version and head.ref() != logged:
-        raise TamperedError(Finding.OTHER_HEAD)
     return head
+
+
+def demand_newest(ref: HeadRef, logged: HeadRef | None) -> None:
+    """Hold a verified head to the log: its version is not older than the newest there, and at the same version
+    it is the same statement. A *newer* one is ours too: the process ended between the commit and its outcome
+    entry, and the next change logs it.
+
+    Raises:
+        TamperedError: by the finding's name.
+    """  # noqa: D205
+    if logged is not None and ref.version < logged.version:
+        raise TamperedError(Finding.OLDER_HEAD)
+    if logged is not None and ref.version == logged.version and ref != logged:
+        raise TamperedError(Finding.OTHER_HEAD)
 
 
 def digest_of(blob: bytes) -> bytes:

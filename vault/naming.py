@@ -1,6 +1,7 @@
 """The opaque names of drawers, shelves and recipients: keyed functions that the database cannot undo."""
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,12 @@ def drawer_id(keys: VaultKeys, name: DrawerName) -> bytes:
 
 def month_tag(keys: VaultKeys, name: DrawerName, month: str) -> bytes:
     """Return the 16-byte tag of a drawer's month (``YYYY-MM``), or of an import in the intake drawer."""
-    return mac(keys.blind, context("tag", keys.vault, str(name), month))[:16]
+    return _tag(keys.blind, keys.vault, str(name), month)
+
+
+@lru_cache(maxsize=1 << 14)  # a query without an end names every month that a drawer has
+def _tag(blind: bytes, vault: bytes, name: str, month: str) -> bytes:
+    return mac(blind, context("tag", vault, name, month))[:16]
 
 
 def recipient_tag(keys: VaultKeys, recipient: str) -> bytes:

@@ -32,6 +32,7 @@ class Opening:
         self._at = at
         self._keys: dict[tuple[bytes, int], PrivateKey] = {}
         self._openers: dict[tuple[bytes, int], Opener] = {}
+        self._secrets: dict[tuple[bytes, int, bytes], bytes] = {}
 
     def privates(self, drawer: Drawer) -> dict[int, PrivateKey]:
         """Release the private halves of all of a drawer's generations (granting and re-sealing need them).
@@ -61,7 +62,10 @@ class Opening:
             yield segment.open_summary(row, self._segment_key(drawer, row))
 
     def _segment_key(self, drawer: Drawer, row: Segment) -> bytes:
-        return segment.open_key(row, self._opener(drawer, row.generation))
+        mark = (drawer.id, row.generation, row.sealed_key)
+        if mark not in self._secrets:
+            self._secrets[mark] = segment.open_secret(row, self._opener(drawer, row.generation))
+        return segment.key_of(row, self._secrets[mark])
 
     def _opener(self, drawer: Drawer, generation: int) -> Opener:
         mark = (drawer.id, generation)

@@ -3,7 +3,7 @@
 - the *body* is the block of :mod:`vault.codec`, in a box under a fresh segment key; its header (vault, drawer,
   tag, segment, generation of birth) is the associated data, so that no body can stand elsewhere;
 - the *summary* (:mod:`vault.summary`) is a small box under the same key;
-- the *segment key* is sealed to the generation's public half. Whoever adds needs nothing else;
+- the segment key derives from a *lock*, sealed to the generation's public half. Whoever adds needs nothing else;
 - the *fingerprints*, 8 keyed bytes a record, stand beside in the clear.
 
 A digest over the four parts goes into the shelf's digest, the manifest, the head: HPKE has no sender, so it is
@@ -12,7 +12,7 @@ the head, not the seal, that tells our segment from a forged one.
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -38,6 +38,7 @@ class Parts(Enum):
     ALL = "all"
     BODY = "body"  # without summary
     SUMMARY = "summary"  # without body and fingerprints
+    KEYS = "keys"  # the sealed key alone
     MARKS = "marks"  # the fingerprints alone
     DIGESTS = "digests"  # none of them: what counts a segment, and nothing of it
 
@@ -51,6 +52,7 @@ _ABSENT = {
     Parts.ALL: frozenset[str](),
     Parts.BODY: frozenset({"summary"}),
     Parts.SUMMARY: frozenset({"body", "fingerprints"}),
+    Parts.KEYS: frozenset({"body", "summary", "fingerprints"}),
     Parts.MARKS: frozenset({"sealed_key", "body", "summary"}),
     Parts.DIGESTS: frozenset({"sealed_key", "body", "summary", "fingerprints"}),
 }
@@ -85,32 +87,50 @@ class Segment:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a segment stands and under which generation's public half it is born."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Lock:
+    """A fresh secret and its one sealed form, for all segments of a drawer that are sealed together.
+
+    Each segment's own key derives from the secret and the segment's id, so that a reader who opens a year of
+    them asks the hybrid private key once, not a hundred times (docs/adr/0016-columns.md).
+    """
 
     vault: bytes
     drawer: bytes
-    tag: bytes
     generation: int
-    public: PublicKey
+    secret: bytes
+    sealed: bytes
+
+    @classmethod
+    def to(cls, public: PublicKey, *, vault: bytes, drawer: bytes, generation: int) -> "Lock":
+        """Make one that the holder of a generation's private half can open."""
+        secret = primitives.random_key()
+        return cls(vault, drawer, generation, secret, _seal_secret(vault, drawer, generation, secret, public))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a segment stands, and by which lock it is born."""
+
+    lock: Lock
+    tag: bytes
 
 
 def seal(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> Segment:
     """Seal records as one segment; they must be of one drawer and month and carry their fingerprints."""
-    segment = os.urandom(16)
-    key = primitives.random_key()
-    header = _header(place.vault, place.drawer, place.tag, segment, place.generation)
+    segment, lock = os.urandom(16), place.lock
+    key = _segment_key(lock.secret, segment)
+    header = _header(lock.vault, lock.drawer, place.tag, segment, lock.generation)
     brief = summary.summarise(columns)
     sealed = Segment(
-        vault_id=place.vault,
-        drawer=place.drawer,
+        vault_id=lock.vault,
+        drawer=lock.drawer,
         tag=place.tag,
         segment=segment,
-        generation=place.generation,
-        born=place.generation,
+        generation=lock.generation,
+        born=lock.generation,
         import_id=import_id,
-        sealed_key=_seal_key(place.vault, place.drawer, segment, key, place.public, place.generation),
+        sealed_key=lock.sealed,
         body=envelope.seal_box(key, codec.encode(columns), bound_to=context("segment-body") + header),
         summary=envelope.seal_box(key, brief, bound_to=context("segment-summary") + header),
         fingerprints=columns.fingerprint.astype(">u8").tobytes(),
@@ -127,20 +147,39 @@ def seal_all(columns: Columns, place: Place, *, import_id: bytes, written: datet
     return [seal(columns.take(one), place, import_id=import_id, written=written) for one in rows]
 
 
-def reseal(row: Segment, key: bytes, *, public: PublicKey, generation: int) -> Segment:
-    """Return the segment with its key sealed to another generation; body and summary stay as they are.
+def reseal(
+    rows: Iterable[Segment], openers: Mapping[int, Opener], *, public: PublicKey, generation: int
+) -> list[Segment]:
+    """Return the segments with their secrets sealed to another generation; bodies and summaries stay as they are.
 
     Neither body nor fingerprints need be at hand: their digests stay too.
     """
-    sealed = _seal_key(row.vault_id, row.drawer, row.segment, key, public, generation)
-    digests = hashlib.sha256(sealed).digest() + row.digests[32:]
-    return replace(row, generation=generation, sealed_key=sealed, digests=digests)
+    moved: dict[bytes, bytes] = {}
+    found = []
+    for row in rows:
+        if row.sealed_key not in moved:
+            secret = open_secret(row, openers[row.generation])
+            moved[row.sealed_key] = _seal_secret(row.vault_id, row.drawer, generation, secret, public)
+        sealed = moved[row.sealed_key]
+        digests = hashlib.sha256(sealed).digest() + row.digests[32:]
+        found.append(replace(row, generation=generation, sealed_key=sealed, digests=digests))
+    return found
+
+
+def open_secret(row: Segment, opener: Opener) -> bytes:
+    """Open the secret of a segment's lock with the generation's private half."""
+    bound = _lock_context(row.vault_id, row.drawer, row.generation)
+    return envelope.open_key(opener, row.sealed_key, bound_to=bound)
 
 
 def open_key(row: Segment, opener: Opener) -> bytes:
-    """Open the segment key with the generation's private half."""
-    bound = _key_context(row.vault_id, row.drawer, row.segment, row.generation)
-    return envelope.open_key(opener, row.sealed_key, bound_to=bound)
+    """Open the segment's own key."""
+    return key_of(row, open_secret(row, opener))
+
+
+def key_of(row: Segment, secret: bytes) -> bytes:
+    """Return a segment's own key from the secret of its lock."""
+    return _segment_key(secret, row.segment)
 
 
 def open_body(row: Segment, key: bytes) -> Columns:
@@ -186,11 +225,13 @@ def _header(vault: bytes, drawer: bytes, tag: bytes, segment: bytes, born: int) 
     return context("segment-header", vault, drawer, tag, segment, born)
 
 
-def _seal_key(
-    vault: bytes, drawer: bytes, segment: bytes, key: bytes, public: PublicKey, generation: int
-) -> bytes:
-    return envelope.seal_key(public, key, bound_to=_key_context(vault, drawer, segment, generation))
+def _segment_key(secret: bytes, segment: bytes) -> bytes:
+    return primitives.mac(secret, context("segment", segment))
 
 
-def _key_context(vault: bytes, drawer: bytes, segment: bytes, generation: int) -> bytes:
-    return context("segment-key", vault, drawer, segment, generation)
+def _seal_secret(vault: bytes, drawer: bytes, generation: int, secret: bytes, public: PublicKey) -> bytes:
+    return envelope.seal_key(public, secret, bound_to=_lock_context(vault, drawer, generation))
+
+
+def _lock_context(vault: bytes, drawer: bytes, generation: int) -> bytes:
+    return context("segment-key", vault, drawer, generation)

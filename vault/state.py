@@ -6,22 +6,34 @@ needed. What they return has been counted by the head; anything else raises Tamp
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, LargeBinary, literal, select
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Select,
+    Table,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 
 from audit.events import HeadRef
-from consent.codec import OpenedRules
+from consent.codec import open_rules
+from consent.recent import Recent
 from consent.rules import RuleSet
 from keys import envelope, primitives
 from keys.envelope import context
 from keys.keystore import KeyStore, VaultKeys
 from vault import head as heads
 from vault import naming, segment
-from vault.errors import Finding, NoVaultError, TamperedError
-from vault.head import Head
+from vault.errors import Finding, MovedOnError, NoVaultError, TamperedError
+from vault.head import DrawerDigests, Head
 from vault.naming import DrawerName
 from vault.segment import Parts, Segment
 from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
@@ -31,8 +43,39 @@ _ALIASES = AliasRow.__table__  # type: ignore[attr-defined]
 _DRAWERS = DrawerRow.__table__  # type: ignore[attr-defined]
 _GENERATIONS = GenerationRow.__table__  # type: ignore[attr-defined]
 _WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
-_RULES = OpenedRules()
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
+_EMPTY = literal(b"", LargeBinary)
+
+
+def _of_drawer(table: Table, *columns: Any) -> "Select[Any]":
+    return select(*columns).where(
+        table.c.vault_id == bindparam("vault"), table.c.drawer == bindparam("drawer")
+    )
+
+
+# built once: building a statement costs more than running it
+_FIND = select(_ALIASES.c.vault_id).where(_ALIASES.c.alias == bindparam("alias"))
+_LOAD = select(_VAULTS.c.head, _VAULTS.c.head_mac, _VAULTS.c.rules, _VAULTS.c.profile).where(
+    _VAULTS.c.vault_id == bindparam("vault")
+)
+_MANIFEST, _PUBLIC, _WRAP = range(3)
+_DRAWER = union_all(
+    _of_drawer(_DRAWERS, literal_column(str(_MANIFEST)), literal_column("0"), _EMPTY, _DRAWERS.c.manifest),
+    _of_drawer(
+        _GENERATIONS,
+        literal_column(str(_PUBLIC)),
+        _GENERATIONS.c.generation,
+        _EMPTY,
+        _GENERATIONS.c.public,
+    ),
+    _of_drawer(_WRAPS, literal_column(str(_WRAP)), _WRAPS.c.generation, _WRAPS.c.recipient, _WRAPS.c.sealed),
+)
+_LIVE = {
+    parts: _of_drawer(
+        _SEGMENTS, *(_EMPTY if one.name in parts.absent else _SEGMENTS.c[one.name] for one in fields(Segment))
+    ).where(_SEGMENTS.c.tag.in_(bindparam("tags", expanding=True)))
+    for parts in Parts
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +120,31 @@ class VaultState:
     profile: Profile
 
 
+class _VaultRow(NamedTuple):
+    head: bytes
+    mac: bytes
+    rules: bytes
+    profile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A vault's row as it was verified, and what it came to: true of the very same bytes under the same keys."""
+
+    row: _VaultRow
+    ref: HeadRef
+    state: VaultState
+
+
+#: What was verified lately. The rows are read all the same, and what they came to is taken from here only where
+#: they are, byte for byte, those that the check passed: it is never older than the caller's snapshot.
+_VAULTS_SEEN = Recent[_Seen](2048)
+_DRAWERS_SEEN = Recent[tuple[DrawerDigests, list[Any], Drawer]](2048)
+
+
 def find(connection: Connection, alias: bytes) -> bytes | None:
     """Return the vault that a person's alias leads to."""
-    found = connection.execute(select(_ALIASES.c.vault_id).where(_ALIASES.c.alias == alias)).scalar()
+    found = connection.execute(_FIND, {"alias": alias}).scalar()
     return None if found is None else bytes(found)
 
 
@@ -90,19 +155,30 @@ def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: He
         NoVaultError: there is no such vault.
         TamperedError: head, rules or profile are not those that were last written.
     """
-    row = connection.execute(select(_VAULTS).where(_VAULTS.c.vault_id == vault)).one_or_none()
-    if row is None:
+    found = connection.execute(_LOAD, {"vault": vault}).first()
+    if found is None:
         raise NoVaultError("no such vault")
-    head = heads.verify(row.head, row.head_mac, vault=vault, keystore=keystore, logged=logged)
+    row, keys, before = _VaultRow(*found), keystore.vault_keys(vault), _VAULTS_SEEN.get(vault)
+    seen = before if before is not None and (before.row, before.state.keys) == (row, keys) else None
+    if seen is None:
+        seen = _seen(row, keys, keystore, before)
+    _VAULTS_SEEN.keep(vault, seen)
+    heads.demand_newest(seen.ref, logged)
+    return seen.state
+
+
+def _seen(row: "_VaultRow", keys: VaultKeys, keystore: KeyStore, before: "_Seen | None") -> "_Seen":
+    """Verify and open a vault's row; rules that stand there as they were before are not opened again."""
+    head = heads.verify(row.head, row.mac, vault=keys.vault, keystore=keystore)
     if heads.digest_of(row.rules) != head.rules:
         raise TamperedError(Finding.CHANGED_RULES)
     if heads.digest_of(row.profile) != head.profile:
         raise TamperedError(Finding.CHANGED_PROFILE)
-    keys = keystore.vault_keys(vault)
-    rules = _RULES.of(keys, row.rules)
+    as_before = before is not None and (before.row.rules, before.state.keys) == (row.rules, keys)
+    rules = before.state.rules if before is not None and as_before else open_rules(keys, row.rules)
     if rules.version != head.rules_version:
         raise TamperedError(Finding.CHANGED_RULES)
-    return VaultState(vault, keys, head, rules, open_profile(keys, row.profile))
+    return _Seen(row, head.ref(), VaultState(keys.vault, keys, head, rules, open_profile(keys, row.profile)))
 
 
 def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawer | None:
@@ -115,18 +191,28 @@ def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawe
     told = state.head.drawers.get(drawer_id)
     if told is None:
         return None
-    manifest = connection.execute(
-        select(_DRAWERS.c.manifest).where(*_at(_DRAWERS, state, drawer_id))
-    ).scalar()
+    where = {"vault": state.vault, "drawer": drawer_id}
+    rows = [tuple(row) for row in connection.execute(_DRAWER, where)]
+    mark = state.vault + drawer_id
+    seen = _DRAWERS_SEEN.get(mark)
+    if seen is None or seen[:2] != (told, rows):
+        seen = (told, rows, _verified(state.vault, Drawer(name, drawer_id, {}, (), {}), told, rows))
+    _DRAWERS_SEEN.keep(mark, seen)
+    return seen[2]
+
+
+def _verified(vault: bytes, empty: Drawer, told: DrawerDigests, rows: Sequence[Any]) -> Drawer:
+    at = {"vault_id": vault, "drawer": empty.id}
+    manifest = next((value for kind, _, _, value in rows if kind == _MANIFEST), None)
     generations = [
-        GenerationRow(**row)
-        for row in connection.execute(
-            select(_GENERATIONS).where(*_at(_GENERATIONS, state, drawer_id))
-        ).mappings()
+        GenerationRow(**at, generation=generation, public=value)
+        for kind, generation, _, value in rows
+        if kind == _PUBLIC
     ]
     wraps = [
-        WrapRow(**row)
-        for row in connection.execute(select(_WRAPS).where(*_at(_WRAPS, state, drawer_id))).mappings()
+        WrapRow(**at, generation=generation, recipient=recipient, sealed=value)
+        for kind, generation, recipient, value in rows
+        if kind == _WRAP
     ]
     if manifest is None or heads.digest_of(manifest) != told.manifest:
         raise TamperedError(Finding.CHANGED_MANIFEST)
@@ -135,7 +221,7 @@ def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawe
     if heads.digest_wraps(wraps) != told.wraps:
         raise TamperedError(Finding.CHANGED_WRAPS)
     publics = {row.generation: row.public for row in generations}
-    return Drawer(name, drawer_id, publics, tuple(wraps), heads.decode_manifest(manifest))
+    return replace(empty, publics=publics, wraps=tuple(wraps), shelves=heads.decode_manifest(manifest))
 
 
 def segments(
@@ -164,6 +250,41 @@ def segments(
         if not primitives.same(segment.shelf_digest(shelf, parts), of.shelves[tag]):
             raise TamperedError(Finding.FORGED_SEGMENT)
     return rows
+
+
+def bodies(connection: Connection, state: VaultState, of: Drawer, rows: Sequence[Segment]) -> list[Segment]:
+    """Fetch what segments that were loaded without their bodies lack: bodies and fingerprints.
+
+    Their digests were held to the head when they were loaded, in an earlier snapshot maybe; bodies never change.
+
+    Raises:
+        MovedOnError: one of them is gone since (put together with others, removed, erased).
+        TamperedError: a body is not the one that the head counted.
+    """
+    ids = [row.segment for row in rows]
+    query = select(_SEGMENTS.c.segment, _SEGMENTS.c.body, _SEGMENTS.c.fingerprints).where(
+        *_at(_SEGMENTS, state, of.id),
+        _SEGMENTS.c.tag.in_({row.tag for row in rows}),
+        _SEGMENTS.c.segment.in_(ids),
+    )
+    found = {bytes(one.segment): one for one in connection.execute(query)}
+    if len(found) != len(ids):
+        raise MovedOnError("a segment is gone since its vault was loaded")
+    whole = [
+        replace(row, body=found[row.segment].body, fingerprints=found[row.segment].fingerprints)
+        for row in rows
+    ]
+    for row in whole:
+        segment.digest(row, Parts.BODY)
+    return whole
+
+
+def sizes(connection: Connection, state: VaultState, of: Drawer, tags: Iterable[bytes]) -> dict[bytes, int]:
+    """Tell how many records each segment on some shelves says that it has, by segment; nothing is verified."""
+    query = select(_SEGMENTS.c.segment, func.length(_SEGMENTS.c.fingerprints)).where(
+        *_at(_SEGMENTS, state, of.id), _SEGMENTS.c.tag.in_(list(tags))
+    )
+    return {bytes(row[0]): row[1] // 8 for row in connection.execute(query)}
 
 
 def tags_of_import(connection: Connection, state: VaultState, of: Drawer, import_id: bytes) -> list[bytes]:
@@ -200,8 +321,5 @@ def _at(table: Any, state: VaultState, drawer_id: bytes) -> tuple[Any, Any]:
 def _segment_rows(
     connection: Connection, state: VaultState, of: Drawer, tags: Sequence[bytes], parts: Parts
 ) -> list[Segment]:
-    columns = list(_SEGMENTS.c)
-    empty = literal(b"", LargeBinary)
-    columns = [empty.label(c.name) if c.name in parts.absent else c for c in columns]
-    query = select(*columns).where(*_at(_SEGMENTS, state, of.id), _SEGMENTS.c.tag.in_(tags))
-    return [Segment(**row) for row in connection.execute(query).mappings()]
+    where = {"vault": state.vault, "drawer": of.id, "tags": tags}
+    return [Segment(*row) for row in connection.execute(_LIVE[parts], where)]

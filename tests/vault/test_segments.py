@@ -11,10 +11,10 @@ from vault import segment
 from vault.columns import Columns
 from vault.errors import Finding, MalformedRecordError, TamperedError
 from vault.record import Record
-from vault.segment import Parts, Place, Segment
+from vault.segment import Lock, Parts, Place, Segment
 
 PAIR = PrivateKey.generate()
-PLACE = Place(b"v" * 16, b"d" * 16, b"t" * 16, 1, PAIR.public())
+PLACE = Place(Lock.to(PAIR.public(), vault=b"v" * 16, drawer=b"d" * 16, generation=1), b"t" * 16)
 
 
 def sealed(*records: Record, place: Place = PLACE) -> Segment:
@@ -41,7 +41,7 @@ def test_adding_needs_the_public_half_only() -> None:
         key_of(row, PrivateKey.generate())
 
 
-@pytest.mark.parametrize("column", ["vault_id", "drawer", "segment", "generation"])
+@pytest.mark.parametrize("column", ["vault_id", "drawer", "generation"])
 def test_key_opens_in_its_own_place_only(column: str) -> None:
     """A row moved elsewhere has no key there."""
     row = sealed(weight("70.5"))
@@ -81,11 +81,20 @@ def test_fingerprints_that_are_too_many_do_not_open() -> None:
         segment.open_body(replace(row, fingerprints=row.fingerprints * 2), key_of(row))
 
 
+def test_segments_of_one_lock_have_keys_of_their_own() -> None:
+    """Who has one segment's key has no other's."""
+    one, other = sealed(weight("70.5")), sealed(weight("71"))
+    assert one.sealed_key == other.sealed_key
+    assert key_of(one) != key_of(other)
+    with pytest.raises(CannotOpenError):
+        segment.open_body(one, key_of(other))
+
+
 def test_resealed_segment_opens_by_the_new_generation_only() -> None:
     """Body and summary stay as they are; neither need be at hand."""
     old, new = sealed(weight("70.5")), PrivateKey.generate()
     bare = replace(old, body=b"", fingerprints=b"")
-    moved = segment.reseal(bare, key_of(old), public=new.public(), generation=2)
+    (moved,) = segment.reseal([bare], {1: PAIR.opener()}, public=new.public(), generation=2)
     assert (moved.generation, moved.born) == (2, 1)
     with pytest.raises(CannotOpenError):
         key_of(moved)
