@@ -4,6 +4,7 @@
 #   make serve         set up and serve the vault that VALV_DATA names
 #   make test          set up for development and run every test
 #   make check         what CI runs: ruff, mypy, import-linter, pytest
+#   make bench         measure beside limits: a table, and build/bench.json (BENCH=--help: parts and sizes)
 #   make assets        build the pages' styles, scripts and fonts only
 #   make requirements  pin anew what pyproject.toml asks for, with hashes
 #   make clean         remove what set-up made, but no data
@@ -15,7 +16,7 @@ PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet
 SET_UP := Makefile pyproject.toml $(R)/build.txt $(R)/run.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo serve test check assets venv dev browser requirements clean
+.PHONY: demo serve test check bench assets venv dev browser rabbitmq requirements clean
 
 demo: assets
 	@exec $(V)/bin/valv demo
@@ -23,15 +24,18 @@ demo: assets
 serve: assets
 	@exec $(V)/bin/valv serve
 
-test: dev assets browser
+test: dev assets browser rabbitmq
 	@$(V)/bin/python -m pytest -q -rs
 
-check: dev assets browser
+check: dev assets browser rabbitmq
 	$(V)/bin/ruff check
 	$(V)/bin/ruff format --check
 	$(V)/bin/mypy
 	$(V)/bin/lint-imports
 	$(V)/bin/python -m pytest -q -rs
+
+bench: dev assets
+	@$(V)/bin/python -m tests.bench $(BENCH)
 
 assets: venv
 	@$(V)/bin/python -m app.web.build
@@ -75,6 +79,20 @@ browser: venv
 	  echo "No browser here: its tests are skipped (Debian: apt-get install chromium libatomic1)."
 
 BROWSER_IS_HERE = $(V)/bin/python -c 'import sys; from tests.browser import MISSING; sys.exit(bool(MISSING))'
+
+# Only its programs are wanted: the tests start a node of their own, and the one that Debian starts is ended.
+rabbitmq: venv
+	@$(RABBITMQ_IS_HERE) || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing RabbitMQ for the tests of jobs"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -qq -y --no-install-recommends rabbitmq-server >/dev/null; \
+	    ! command -v systemctl >/dev/null || systemctl disable --quiet --now rabbitmq-server; \
+	  fi; } || true
+	@$(RABBITMQ_IS_HERE) || \
+	  echo "No RabbitMQ here: its tests are skipped (Debian: apt-get install rabbitmq-server)."
+
+RABBITMQ_IS_HERE = $(V)/bin/python -c 'import sys; from tests.rabbitmq import MISSING; sys.exit(bool(MISSING))'
 
 # A local pip configuration must not add its own copies' hashes.
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(V)/bin/pip-compile --quiet \

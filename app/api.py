@@ -3,17 +3,19 @@
 import asyncio
 import re
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
-from sqlalchemy import Connection
+from litestar.response import Stream
 
 from app import demo, uploads
 from app.errors import BadRequestError, NotFoundError
-from app.fhir.bundle import searchset
+from app.fhir import whole
+from app.fhir.bundle import form
 from app.login import enter
 from app.security import Access, demand_fresh, principal, valv_of
 from app.whose import alias_for, own_alias, parse_patient
@@ -29,13 +31,14 @@ from identity import bearer
 from identity.branch import CommissionError, PendingStaff
 from identity.principal import Citizen, Client, Commission, Principal, Proxy, Staff, System
 from importers import intake
-from importers.tables import ImportRow
+from importers.tables import UNDER_WAY, ImportRow
 from policies.vocabulary import Action, Category, Purpose
-from sharing import accesses, asking, granting, importing, reading
+from sharing import accesses, asking, granting, importing
 from sharing.asking import AccessRequest
 from sharing.granting import Difference
 from sharing.reading import Query
-from vault.resource import to_fhir, to_json
+from vault.lines import Lines
+from vault.resource import to_fhir
 
 Call = Request[Any, Any, State]
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -148,9 +151,11 @@ async def show_import(request: Call, import_id: FromPath[str]) -> dict[str, Any]
     """How an import goes, and which rows were rejected, where and why."""
     valv, who = valv_of(request), principal(request)
     alias, identifier = alias_for(who, None), _id(import_id)
-    row = await _find_import(valv, who, alias, identifier)
-    told = _import(row)
-    rejected = await importing.rejections(valv.house, who, alias, identifier) if row.rejected else ()
+    row = await find_import(valv, who, alias, identifier)
+    told, is_over = _import(row), row.state not in UNDER_WAY
+    rejected = (
+        await importing.rejections(valv.house, who, alias, identifier) if row.rejected and is_over else ()
+    )
     told["rejections"] = [{"where": one.where, "reason": one.reason} for one in rejected]
     return told
 
@@ -162,13 +167,29 @@ async def undo_import(request: Call, import_id: FromPath[str]) -> None:
     await undo(valv, who, alias_for(who, None), _id(import_id))
 
 
+async def find_import(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> ImportRow:
+    """Return an import; pages and machines do the same. Looks at one that is under way are not logged, but refusals.
+
+    Raises:
+        NotFoundError: there is none of that id in this vault.
+    """
+    house = valv.house
+    vault = await importing.follow(house, who, alias)
+    row = await house.database.read(lambda reader: intake.find(reader, vault, import_id))
+    if row is None or row.state not in UNDER_WAY:
+        await importing.manage(house, who, alias)
+    if row is None:
+        raise NotFoundError
+    return row
+
+
 async def undo(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> None:
     """Cancel and undo an import; pages and machines do the same.
 
     Raises:
         NotFoundError: there is none of that id in this vault.
     """
-    row = await _find_import(valv, who, alias, import_id)
+    row = await find_import(valv, who, alias, import_id)
     at, house = valv.house.clock(), valv.house
     await house.database.write(lambda writer: intake.cancel(writer, row.vault_id, import_id, at=at))
     await importing.undo(
@@ -290,18 +311,17 @@ async def reviews(request: Call) -> list[dict[str, Any]]:
 
 
 @get("/export")
-async def export(request: Call) -> Response[bytes]:
-    """Everything the citizen owns, as one FHIR Bundle; needs an authentication under five minutes old."""
+async def export(request: Call) -> Stream:
+    """Everything the citizen owns, streamed: a FHIR Bundle, or by ``Accept: application/fhir+ndjson`` as lines.
+
+    It needs an authentication under five minutes old.
+    """
     demand_fresh(request)
-    who = principal(request)
+    who, accept = principal(request), request.headers.get("accept", "")
     alias = alias_for(who, None)
-    found = await reading.read(valv_of(request).house, who, alias, Query(kind=EventKind.EXPORT))
-    resources = [to_fhir(record, patient_id=alias.hex()) for record in found.records]
-    bundle = {**searchset(resources), "type": "collection"}
-    del bundle["total"]
-    for entry in bundle.get("entry", []):
-        del entry["search"]
-    return Response(to_json(bundle), media_type="application/fhir+json")
+    lines = [Lines(partial(to_fhir, patient_id=alias.hex()))]
+    query = Query(kind=EventKind.EXPORT)
+    return await whole.answer(valv_of(request).house, who, alias, query, form("collection", accept, lines))
 
 
 API = Router(
@@ -356,18 +376,6 @@ def _id(text: str) -> bytes:
     if _ID.fullmatch(text) is None:
         raise NotFoundError
     return bytes.fromhex(text)
-
-
-async def _find_import(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> ImportRow:
-    vault_state = await importing.manage(valv.house, who, alias)
-
-    def work(connection: Connection) -> ImportRow | None:
-        return intake.find(connection, vault_state.vault, import_id)
-
-    row = await valv.house.database.read(work)
-    if row is None:
-        raise NotFoundError
-    return row
 
 
 def _import(row: ImportRow) -> dict[str, Any]:

@@ -4,23 +4,34 @@ import argparse
 import base64
 import ctypes
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 import uvicorn
+from litestar import Litestar
 
 from app import wiring
+from app.jobs import Jobs
 from app.main import application
-from app.migrate import upgrade
 from app.seed import seed_demo
 from app.settings import Settings, SettingsError
 from app.wiring import InstallationError
 from audit import verify
 from keys.keystore import WrongPassphraseError
+from vault.database import DatabaseUnavailableError
 from vault.head import stored_heads
 
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
+_TOLD = (
+    SettingsError,
+    InstallationError,
+    DatabaseUnavailableError,
+    WrongPassphraseError,
+    FileNotFoundError,
+)
 Command = Callable[[Settings, argparse.Namespace], int]
 
 
@@ -31,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = chosen.command
     try:
         return command(Settings.read(), chosen)
-    except (SettingsError, InstallationError, WrongPassphraseError, FileNotFoundError) as error:
+    except _TOLD as error:
         print(f"valv: {error}", file=sys.stderr)  # noqa: T201 a command's answer
         return 2
 
@@ -41,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "demo", _demo, "make and serve a made-up small country")
     _add(commands, "serve", _serve, "serve the installation in VALV_DATA")
+    _add(commands, "worker", _worker, "run its jobs, where VALV_BROKER_URL names a broker; as many as wanted")
     database = commands.add_parser("db", help="the databases").add_subparsers(required=True, metavar="WHAT")
     _add(database, "create", _create, "make a new, empty installation in VALV_DATA")
     _add(database, "upgrade", _upgrade, "bring the database to the newest revision")
@@ -79,16 +91,37 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 def _run(settings: Settings, valv: wiring.Valv) -> int:
     _keep_memory_apart()
     print(f"Hälsovalvet: http://{settings.host}:{settings.port}", flush=True)  # noqa: T201
+    serve_forever(application(valv), host=settings.host, port=settings.port)
+    return 0
+
+
+def serve_forever(app: Litestar, *, host: str, port: int) -> None:
+    """Serve an application until this process is told to end."""
     uvicorn.run(
-        application(valv),
-        host=settings.host,
-        port=settings.port,
+        app,
+        host=host,
+        port=port,
         access_log=False,  # URLs are not logged
         server_header=False,
         loop="uvloop",
         http="httptools",
         log_level="warning",
     )
+
+
+def _worker(settings: Settings, _: argparse.Namespace) -> int:
+    if not settings.broker_url:
+        raise SettingsError("VALV_BROKER_URL: not set, so the server itself runs the jobs")
+    valv, over = wiring.open_installation(settings), threading.Event()
+    _keep_memory_apart()
+    for told in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(told, lambda *_: over.set())
+    jobs = Jobs(valv.intake, broker=settings.broker_url)
+    jobs.work()
+    print("Hälsovalvet: jobs", flush=True)  # noqa: T201
+    over.wait()
+    jobs.stop()
+    valv.close()
     return 0
 
 
@@ -105,9 +138,7 @@ def _create(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
-    if not settings.database.is_file():
-        raise InstallationError(f"{settings.data}: no installation here")
-    upgrade(settings.database)
+    wiring.bring_up_to_date(settings)
     return 0
 
 

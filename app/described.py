@@ -33,7 +33,7 @@ _SEARCHED = {
     "code": "[<system>|]<code>",
     "date": "[eq|ge|gt|le|lt]YYYY-MM-DD, more than once for a period",
     "_count": "how many a page",
-    "_offset": "from which",
+    "_cursor": "from where: as the next link has it",
 }
 
 
@@ -59,7 +59,7 @@ def _parameters(path: str) -> list[dict[str, Any]]:
     names = RESOURCES.get(kind, ((), ()))[1]
     if kind == "{kind}":
         names = ("patient", "category", "code", "date")
-    paged = ("_count", "_offset") if names or path.endswith("everything") else ()
+    paged = ("_count", "_cursor") if names or path.endswith("everything") else ()
     return [_parameter(name, _SEARCHED[name]) for name in (*names, *paged)]
 
 

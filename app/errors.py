@@ -26,6 +26,7 @@ from importers.upload import UploadTooLargeError
 from keys.primitives import KeysError
 from sharing.asking import NoSuchRequestError
 from sharing.granting import NoSuchRuleError
+from vault.database import DatabaseUnavailableError
 from vault.errors import MalformedRecordError, NoKeyError, NoVaultError, TamperedError, VaultError
 
 LOGGER = logging.getLogger("valv")
@@ -37,6 +38,14 @@ class BadRequestError(Exception):
 
 class NotFoundError(Exception):
     """There is nothing at that address for this caller."""
+
+
+class TooLargeError(Exception):
+    """What a machine sent is more than is taken at once; the text says how much is."""
+
+
+class StreamBrokenError(Exception):
+    """An answer broke off after it had begun; the operator's log has the cause, under the reference."""
 
 
 class TooManyRequestsError(Exception):
@@ -60,10 +69,18 @@ class Problem:
     reference: str = ""
 
 
+_DATABASE = (
+    "Databasen svarar inte just nu. Försök igen om en stund. / "
+    "The database does not answer now. Try again in a while."
+)
+_LOG = (
+    "Inget kan skrivas i loggen just nu, och utan den lämnas inget ut. Försök igen om en stund. / "
+    "Nothing can be logged now, and without the log nothing is shown. Try again in a while."
+)
 _ASK = "Ask the citizen for access: POST /api/access-requests (on the pages: Be om åtkomst)."
 
 
-def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911 one table, read from top to bottom
+def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 one table, read from top to bottom
     """Return what an exception becomes outside."""
     match error:
         case Refused(next_step=NextStep.ASK_FOR_ACCESS) | NoKeyError() | NoVaultError():
@@ -78,14 +95,14 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911 one table, r
             return Problem(400, "structure", "The request is wrong", "The body is nested too deeply.")
         case NotFoundError() | NoSuchRuleError() | NoSuchRequestError() | NoSuchEntryError():
             return Problem(404, "not-found", "Nothing here")
-        case UploadTooLargeError():
+        case UploadTooLargeError() | TooLargeError():
             return Problem(413, "too-long", "Too large", str(error))
         case TooManyRequestsError(retry_after=seconds):
             return Problem(429, "throttled", str(error), retry_after=seconds)
         case LogUnavailableError():
-            return Problem(
-                503, "transient", "Nothing can be logged", "Without the log nothing is shown.", retry_after=5
-            )
+            return Problem(503, "transient", "Nothing can be logged", _LOG, retry_after=5)
+        case DatabaseUnavailableError():
+            return Problem(503, "transient", "The database does not serve now", _DATABASE, retry_after=5)
         case HTTPException(status_code=status) if status < 500:  # noqa: PLR2004 the client's own
             return Problem(status, _CODES.get(status, "invalid"), _TITLES.get(status, "The request is wrong"))
         case TamperedError() | VaultError() | KeysError() | IdentityError():
@@ -94,6 +111,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911 one table, r
             return Problem(500, "exception", "Something went wrong on our side")
 
 
+_UNAVAILABLE = LogUnavailableError | DatabaseUnavailableError
 _CODES = {401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 413: "too-long"}
 _TITLES = {
     401: "Log in first",
@@ -163,10 +181,10 @@ def _respond(
 
 def _quiet(error: Exception) -> str:
     """Return what the operator's log may hold: a finding's name, never content."""
-    return str(error) if isinstance(error, VaultError | LogUnavailableError) else ""
+    return str(error) if isinstance(error, VaultError | _UNAVAILABLE) else ""
 
 
 def _trace(error: Exception) -> str:
-    if isinstance(error, VaultError | KeysError | LogUnavailableError | IdentityError):
+    if isinstance(error, VaultError | KeysError | IdentityError | _UNAVAILABLE):
         return ""
     return "\n" + "".join(traceback.format_tb(error.__traceback__)).rstrip()

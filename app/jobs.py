@@ -1,68 +1,143 @@
-"""Jobs by Celery, on the embedded default: an in-memory queue, a worker in a thread of the server, and a beat.
+"""Jobs by Celery. The queue only wakes; the truth is the job table, which every worker sweeps each second.
 
-The queue only wakes the worker. The truth is the job table, swept every second: a task lost with a process is
-found there again.
+The queue carries one word and nothing of any job: who can write to it can cause a look at the table, and who can lose
+or stop it delays a job by a second. Default: a queue in memory, and a worker in a thread of the server. With a broker:
+``valv worker``, as many as wanted, each with a pool of WORKERS threads and a beat of its own (docs/adr/0015-jobs.md).
 """
 
+import logging
+import os
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from celery import Celery
-from celery.beat import EmbeddedService
+from celery.worker import state as celery_state
+
+from importers.intake import Intake
 
 SWEEP_SECONDS = 1.0
 WORKERS = 2
+EMBEDDED = "memory://localhost//"
+_LISTENS_ON = 1.0  # seconds; what listens to a broker looks up seldom, and ends with the process
+_LOG = logging.getLogger(__name__)
 
-CELERY = Celery("valv", broker="memory://localhost//")
+CELERY = Celery("valv", broker=EMBEDDED)
 CELERY.conf.update(
     task_ignore_result=True,
+    task_default_queue="valv",
+    task_default_delivery_mode="transient",
     worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,  # who can write to the queue commands no worker
+    worker_prefetch_multiplier=1,
+    broker_connection_timeout=3,
     broker_connection_retry_on_startup=True,
-    beat_schedule={"sweep": {"task": "sweep", "schedule": SWEEP_SECONDS}},
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
 )
 
-#: What a sweep of this process runs: each returns once nothing waits any more.
-_sweepers: list[Callable[[], int]] = []
+#: Whose job tables this process sweeps.
+_worked: list[Intake] = []
 
 
 @CELERY.task(name="sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
-    """Run what waits in the job tables of this process's installations."""
-    for run_waiting in tuple(_sweepers):
-        run_waiting()
+    """Run what waits in the job tables of this process; what this sweep cannot do, the next one does."""
+    for intake in tuple(_worked):
+        try:
+            intake.run_waiting()
+        except Exception as fault:  # noqa: BLE001 a sweep that fails must not end the sweeping
+            _LOG.warning("the job table could not be swept: %s", type(fault).__name__)
 
 
 class Jobs:
-    """The worker of one installation in this process."""
+    """One installation's queue in this process, and its worker where :meth:`work` is called."""
 
-    def __init__(self, run_waiting: Callable[[], int]) -> None:
-        self._run_waiting = run_waiting
-        self._beat: EmbeddedService | None = None
-
-    def start(self) -> None:
-        """Start worker and beat in threads of their own."""
-        _sweepers.append(self._run_waiting)
-        worker = CELERY.WorkController(
-            pool="threads",
-            concurrency=WORKERS,
-            without_heartbeat=True,
-            without_mingle=True,
-            without_gossip=True,
-            hostname="valv@embedded",
-            quiet=True,
-        )
-        threading.Thread(target=worker.start, name="jobs", daemon=True).start()
-        self._beat = EmbeddedService(CELERY, thread=True, scheduler_cls="celery.beat:Scheduler")
-        self._beat.daemon = True
-        self._beat.start()
+    def __init__(self, intake: Intake, *, broker: str = "") -> None:
+        CELERY.conf.broker_url = broker or EMBEDDED
+        self._intake = intake
+        self._asked, self._begun, self._over = threading.Event(), threading.Event(), threading.Event()
+        self._pool: Any = None
+        self._threads: list[threading.Thread] = []
 
     def wake(self) -> None:
-        """Ask for a sweep now rather than at the next second."""
-        sweep.delay()
+        """Ask for a sweep now rather than at the next second. It never waits and never fails."""
+        self._asked.set()
+
+    def start(self) -> None:
+        """Pass on what :meth:`wake` asks for."""
+        self._begin(self._ring)
+
+    def work(self) -> None:
+        """Start a worker in threads of this process."""
+        _worked.append(self._intake)
+        celery_state.should_stop = None
+        self._begin(self._work)
 
     def stop(self) -> None:
-        """Stop sweeping; a running import ends with the process and is taken up again after its lease."""
-        if self._run_waiting in _sweepers:
-            _sweepers.remove(self._run_waiting)
-        if self._beat is not None:
-            self._beat.stop()
+        """End queue and worker; what runs is given back, for another worker or the next start."""
+        self._intake.stop()
+        celery_state.should_stop = 0  # an exit code: Celery's own way of being told from another thread
+        self._over.set()
+        self._asked.set()  # a last word, so that the embedded worker looks up and ends
+        if self._pool is not None:
+            self._pool.stop()  # which waits for what runs
+        for thread in self._threads:
+            thread.join(_LISTENS_ON)
+        if self._intake in _worked:
+            _worked.remove(self._intake)
+
+    def _begin(self, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name="jobs", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _ring(self) -> None:
+        """Put the word into the queue; where that fails, say so once till it works again: the beat sweeps anyway."""
+        told = False
+        while not self._over.is_set():
+            self._asked.wait()
+            self._asked.clear()
+            try:
+                sweep.apply_async(retry=True, retry_policy={"max_retries": 1}, expiration=10 * SWEEP_SECONDS)
+            except Exception as fault:  # noqa: BLE001 whatever it is, no upload fails for it
+                if not told:
+                    _LOG.warning(
+                        "the queue does not answer (%s): jobs wait for a sweep", type(fault).__name__
+                    )
+                told = True
+            else:
+                told = False
+
+    def _work(self) -> None:
+        """Run a worker till we are told to stop, and another where it met what it cannot mend (Celery says what)."""
+        while not self._over.is_set():
+            worker = CELERY.WorkController(
+                pool="threads",
+                concurrency=WORKERS,
+                without_heartbeat=True,
+                without_mingle=True,
+                without_gossip=True,
+                hostname=f"valv@{os.getpid()}",
+                quiet=True,
+            )
+            self._pool = worker.pool
+            beat = threading.Thread(target=self._beat, name="beat", daemon=True)
+            beat.start()
+            worker.start()
+            beat.join()
+
+    def _beat(self) -> None:
+        """Sweep every second in the worker's own pool, whether or not the queue is there."""
+        self._begun.set()
+        while not self._over.wait(SWEEP_SECONDS):
+            if self._begun.is_set():  # else the last one still waits for a thread
+                self._begun.clear()
+                try:
+                    self._pool.apply_async(self._sweep, (), {}, callback=lambda _: None)
+                except RuntimeError:  # the worker has ended, and its pool with it
+                    return
+
+    def _sweep(self) -> None:
+        self._begun.set()
+        sweep.run()

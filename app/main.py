@@ -9,6 +9,7 @@
 /health      whether the process serves
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -66,17 +67,19 @@ def schema_json(request: Request[object, object, State]) -> dict[str, object]:
 
 def application(valv: Valv) -> Litestar:
     """Return the application that serves one installation."""
-    jobs = Jobs(valv.intake.run_waiting)
+    jobs = Jobs(valv.intake, broker=valv.settings.broker_url)
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         valv.intake.tidy()
         await valv.house.database.write(lambda writing: _forget(writing, valv.house.clock()))
         jobs.start()
+        if not valv.settings.broker_url:
+            jobs.work()
         try:
             yield
         finally:
-            jobs.stop()
+            await asyncio.to_thread(jobs.stop)
             valv.close()
 
     return Litestar(

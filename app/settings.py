@@ -2,6 +2,8 @@
 
 ===================  ========================================================================================
 VALV_DATA            folder of the embedded databases, keys and uploads (default ``data``)
+VALV_DATABASE_URL    ``postgresql://…``: vaults and log stand there, keys and uploads still in VALV_DATA
+VALV_BROKER_URL      ``amqp://…``: ``valv worker`` runs the jobs, woken by RabbitMQ (default: the server runs them)
 VALV_HOST            address to listen on (default 127.0.0.1; demo installations take no other)
 VALV_PORT            port (default 8080)
 VALV_PASSPHRASE      opens the KeyStore's file; without it the file ``VALV_PASSPHRASE_FILE`` is read
@@ -15,7 +17,7 @@ VALV_LAWFUL_BASIS    which basis policy holds: ``consent`` (default) or ``blocks
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -38,6 +40,8 @@ class Settings:
     max_upload: int = 4096 << 20
     lawful_basis: str = "consent"
     controller: str = ""
+    database_url: str = field(default="", repr=False)  # it may hold a password
+    broker_url: str = field(default="", repr=False)  # and so may this
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -60,6 +64,8 @@ class Settings:
             max_upload=_number(environment, "VALV_MAX_UPLOAD_MB", 4096, limit=1 << 20) << 20,
             lawful_basis=environment.get("VALV_LAWFUL_BASIS") or default.lawful_basis,
             controller=environment.get("VALV_CONTROLLER", ""),
+            database_url=_database_url(environment.get("VALV_DATABASE_URL", "")),
+            broker_url=_broker_url(environment.get("VALV_BROKER_URL", "")),
         )
 
     @property
@@ -68,14 +74,14 @@ class Settings:
         return ip_address(self.host).is_loopback
 
     @property
-    def database(self) -> Path:
-        """The vaults' database."""
-        return self.data / "valv.db"
+    def database(self) -> Path | str:
+        """The vaults' database: a file, or PostgreSQL's URL."""
+        return self.database_url or self.data / "valv.db"
 
     @property
-    def log(self) -> Path:
-        """The log's own file."""
-        return self.data / "log.db"
+    def log(self) -> Path | str:
+        """The log: a file of its own, or PostgreSQL's URL."""
+        return self.database_url or self.data / "log.db"
 
     @property
     def log_key(self) -> Path:
@@ -97,6 +103,11 @@ class Settings:
         """Sealed uploads."""
         return self.data / "uploads"
 
+    @property
+    def workers(self) -> Path:
+        """The workers' signs of life."""
+        return self.data / "workers"
+
 
 def _host(text: str) -> str:
     address = "127.0.0.1" if text == "localhost" else text
@@ -105,6 +116,26 @@ def _host(text: str) -> str:
     except ValueError:
         raise SettingsError("VALV_HOST: not an IP address") from None
     return address
+
+
+def _database_url(text: str) -> str:
+    """Return the URL with the driver that we use named in it; the operator need not know which."""
+    if not text:
+        return ""
+    scheme, _, rest = text.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not rest:
+        raise SettingsError(
+            "VALV_DATABASE_URL: write postgresql://user@host/database; without it, files serve"
+        )
+    return f"postgresql+psycopg://{rest}"
+
+
+def _broker_url(text: str) -> str:
+    if text and not text.startswith(("amqp://", "amqps://")):
+        raise SettingsError(
+            "VALV_BROKER_URL: write amqp://user:password@host/vhost; without it, none is used"
+        )
+    return text
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, *, limit: int) -> int:

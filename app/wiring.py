@@ -31,7 +31,7 @@ from policies.engine import INSTALLED, Policies
 from sharing import vaults
 from sharing.house import House
 from vault import state
-from vault.database import Database
+from vault.database import Database, DatabaseUnavailableError
 
 _INSTALLATION = InstallationRow.__table__  # type: ignore[attr-defined]
 Clock = Callable[[], datetime]
@@ -76,17 +76,17 @@ def create(settings: Settings, *, demo: bool, clock: Clock = wall_clock) -> None
         InstallationError: there is one already.
         SettingsError: no passphrase is set (a demo makes its own).
     """
-    if settings.database.exists() or settings.keystore.exists():
-        raise InstallationError(f"{settings.data}: there is an installation already")
+    if settings.keystore.exists() or is_demo(settings) is not None:
+        raise InstallationError(f"{_place(settings)}: there is an installation already")
     for folder in (settings.data, settings.uploads, settings.checkpoints):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if demo:
         _make_passphrase(_demo_passphrase(settings))
     keystore = KeyStore.create(settings.keystore, _passphrase(settings, demo=demo), clock=clock)
     settings.log_key.write_text(base64.b64encode(keystore.log_signer().public()).decode() + "\n")
-    upgrade(settings.database)
-    origin = f"halsovalvet/{secrets.token_hex(8)}"
     database = Database(settings.database)
+    upgrade(database, settings.log)
+    origin = f"halsovalvet/{secrets.token_hex(8)}"
     log = _open_log(settings, keystore, origin, clock)
     try:
         decoy = database.write_now(lambda connection: _seed(connection, keystore, origin, clock(), demo=demo))
@@ -104,10 +104,15 @@ def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
         InstallationError: there is none, or its stamp is not the one that was made with it.
         SettingsError: a demo would listen to others, or outside demo no identity provider is configured.
     """
-    if not settings.database.is_file():
-        raise InstallationError(f"{settings.data}: no installation here; run 'valv demo' or 'valv db create'")
-    upgrade(settings.database)
-    database = Database(settings.database)
+    database = _up_to_date(settings)
+    try:
+        return _open(settings, database, clock)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
     told = database.read_now(_installation)
     _check_mode(settings, demo=told.demo)
     keystore = KeyStore.load(settings.keystore, _passphrase(settings, demo=told.demo), clock=clock)
@@ -119,7 +124,7 @@ def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
         keystore=keystore,
         log=log,
         gate=Gate(policies, log, Indexes()),
-        directory=lambda: database.read_now(lambda connection: directory.current(connection, keystore)),
+        directory=lambda: database.look_now(lambda connection: directory.current(connection, keystore)),
         decoy=told.decoy,
         clock=clock,
     )
@@ -127,22 +132,67 @@ def open_installation(settings: Settings, *, clock: Clock = wall_clock) -> Valv:
         settings=settings,
         demo=told.demo,
         house=house,
-        intake=Intake(database, keystore, log, uploads=settings.uploads, wanted=house.wanted, clock=clock),
+        intake=Intake(
+            database,
+            keystore,
+            log,
+            uploads=settings.uploads,
+            workers=settings.workers,
+            wanted=house.wanted,
+            clock=clock,
+        ),
         issuer=Issuer.of(keystore, name=told.origin),
         population=demo_population() if told.demo else Population(()),
         origin=told.origin,
     )
 
 
+def bring_up_to_date(settings: Settings) -> None:
+    """Run the migrations that an installation's databases lack.
+
+    Raises:
+        InstallationError: there is none.
+    """
+    _up_to_date(settings).close()
+
+
 def is_demo(settings: Settings) -> bool | None:
-    """Tell whether the data folder holds a demo; None where it holds nothing."""
-    if not settings.database.is_file():
+    """Tell whether there is a demo; None where there is nothing."""
+    database = _found(settings)
+    if database is None:
         return None
-    database = Database(settings.database)
     try:
         return database.read_now(_installation).demo
     finally:
         database.close()
+
+
+def _up_to_date(settings: Settings) -> Database:
+    database = _found(settings)
+    if database is None:
+        told = f"{_place(settings)}: no installation here; run 'valv demo' or 'valv db create'"
+        raise InstallationError(told)
+    upgrade(database, settings.log)
+    return database
+
+
+def _found(settings: Settings) -> Database | None:
+    """Open the vaults' database, where an installation's tables are there."""
+    if isinstance(settings.database, Path) and not settings.database.is_file():
+        return None
+    database = Database(settings.database)
+    try:
+        if database.read_now(lambda connection: inspect(connection).has_table(_INSTALLATION.name)):
+            return database
+    except DatabaseUnavailableError:
+        database.close()
+        raise
+    database.close()
+    return None
+
+
+def _place(settings: Settings) -> str:
+    return "VALV_DATABASE_URL" if settings.database_url else str(settings.data)
 
 
 def _seed(connection: Connection, keystore: KeyStore, origin: str, at: datetime, *, demo: bool) -> bytes:
@@ -167,11 +217,11 @@ def _installed(decoy: bytes, database: Database, keystore: KeyStore, at: datetim
 
 
 def _installation(connection: Connection) -> InstallationRow:
-    if not inspect(connection).has_table("installation"):
-        raise InstallationError("the database is not an installation's")
     row = connection.execute(select(_INSTALLATION)).mappings().one_or_none()
     if row is None:
-        raise InstallationError("the database was never finished; remove the data folder and begin anew")
+        raise InstallationError(
+            "the database was never finished; remove it and the data folder and begin anew"
+        )
     return InstallationRow(**row)
 
 

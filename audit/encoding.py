@@ -5,8 +5,11 @@ are hex, and a field at its default is left out. Decoding is strict: what :func:
 written is refused.
 """
 
+import functools
 import json
 from typing import Any
+
+import msgspec
 
 from audit.events import Activity, Actor, ActorKind, Decision, Event, EventKind, HeadRef
 from keys.envelope import microseconds, moment
@@ -27,6 +30,9 @@ _ACTOR_TEXTS = (
     "for_name",
 )
 _EVENT_TEXTS = ("reason", "policy_hash", "subject")
+_REMEMBERED_ACTORS = 10_000
+_AS_THEY_ARE = (*_EVENT_TEXTS, "purpose", "categories", "rules", "counts")
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class EncodingError(Exception):
@@ -40,7 +46,7 @@ def encode(event: Event) -> bytes:
         EncodingError: a value that the form cannot hold (a time without zone, half a surrogate pair).
     """
     try:
-        return _dump(_as_json(event))
+        return _encode(_as_json(event))
     except (ValueError, TypeError, AttributeError, MalformedError):
         raise EncodingError("the event cannot be written") from None
 
@@ -60,35 +66,32 @@ def decode(raw: bytes) -> Event:
     return event
 
 
-def _dump(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def _as_json(event: Event) -> dict[str, Any]:
     value: dict[str, Any] = {
         "v": VERSION,
-        "kind": str(event.kind),
-        "activity": str(event.activity),
+        "kind": event.kind,
+        "activity": event.activity,
         "at": microseconds(event.at),
-        "actor": _actor_as_json(event.actor),
-        "decision": str(event.decision),
+        "actor": _actor(event.actor),
+        "decision": event.decision,
     }
-    optional: dict[str, Any] = {
-        "vault": event.vault and event.vault.hex(),
-        "purpose": event.purpose and str(event.purpose),
-        "categories": [str(category) for category in event.categories],
-        "rules": list(event.rules),
-        "counts": event.counts,
-        "outcome_of": event.outcome_of and event.outcome_of.hex(),
-        "head": event.head and {"version": event.head.version, "digest": event.head.digest.hex()},
-    }
-    optional |= {name: getattr(event, name) for name in _EVENT_TEXTS}
-    return value | {name: found for name, found in optional.items() if found}
+    for name in _AS_THEY_ARE:
+        if found := getattr(event, name):
+            value[name] = found
+    if event.vault:
+        value["vault"] = event.vault.hex()
+    if event.outcome_of:
+        value["outcome_of"] = event.outcome_of.hex()
+    if event.head:
+        value["head"] = {"version": event.head.version, "digest": event.head.digest.hex()}
+    return value
 
 
-def _actor_as_json(actor: Actor) -> dict[str, str]:
-    value = {"kind": str(actor.kind), "id": actor.id, "name": actor.name}
-    return value | {name: text for name in _ACTOR_TEXTS if (text := getattr(actor, name))}
+@functools.lru_cache(_REMEMBERED_ACTORS)
+def _actor(actor: Actor) -> msgspec.Raw:
+    value = {"kind": actor.kind, "id": actor.id, "name": actor.name}
+    value |= {name: text for name in _ACTOR_TEXTS if (text := getattr(actor, name))}
+    return msgspec.Raw(_encode(value))
 
 
 def _from_json(value: dict[str, Any]) -> Event:

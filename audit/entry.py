@@ -1,12 +1,13 @@
 """An entry as its reader sees it, and the proof that it stands in the log."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from audit import body
-from audit.body import SALT_SIZE, month_of
+from audit.body import SALT_SIZE
 from audit.checkpoint import proof_text
 from audit.encoding import EncodingError, decode
 from audit.events import Event
@@ -53,32 +54,28 @@ class Inclusion:
 
 
 def open_rows(rows: Sequence[Stored], scope: str, keystore: KeyStore) -> list[Entry]:
-    """Open rows as the reader ``scope``, by keys asked of the KeyStore now."""
-    keys: dict[str, bytes | None] = {}
+    """Open rows as the reader ``scope``, by keys asked of the KeyStore now, once a month."""
+    find = functools.cache(functools.partial(body.find_key, keystore, scope))
     entries = []
     for row in rows:
-        at = moment(row.leaf.at_us)
-        month = month_of(at)
-        if month not in keys:
-            keys[month] = body.find_key(keystore, scope, month)
-        state, event = _open(row, scope, keys[month])
-        entries.append(Entry(row.seq, row.leaf.entry_id, row.leaf.n, at, state, event))
+        state, event = _open(row, scope, find)
+        entries.append(Entry(row.seq, row.leaf.entry_id, row.leaf.n, moment(row.leaf.at_us), state, event))
     return entries
 
 
-def _open(row: Stored, scope: str, key: bytes | None) -> tuple[EntryState, Event | None]:
+def _open(row: Stored, scope: str, find: Callable[[str], bytes | None]) -> tuple[EntryState, Event | None]:
     """Check from outside in: the row by its hash, the sealed body by the row, the event by both."""
     if not row.is_intact:
         return EntryState.DAMAGED, None
+    key = find(body.month_of(row.leaf.entry_id))
     if row.sealed is None or key is None:
         return EntryState.DESTROYED, None
     if digest_of_sealed(row.sealed) != row.leaf.sealed_digest:
         return EntryState.DAMAGED, None
     try:
         plain = body.open_sealed(row.sealed, entry_id=row.leaf.entry_id, scope=scope, key=key)
-        salt, raw = plain[:SALT_SIZE], plain[SALT_SIZE:]
-        if commit(salt, raw) != row.leaf.commitment:
+        if commit(plain) != row.leaf.commitment:
             return EntryState.DAMAGED, None
-        return EntryState.OPEN, decode(raw)
+        return EntryState.OPEN, decode(plain[SALT_SIZE:])
     except (KeysError, EncodingError):
         return EntryState.DAMAGED, None

@@ -2,9 +2,7 @@
 
 import hashlib
 import struct
-from dataclasses import dataclass
-
-from audit import merkle
+from typing import NamedTuple
 
 VERSION = 1
 NOBODY = bytes(16)  # the pseudonym of no vault, of no organisation
@@ -15,8 +13,7 @@ _COMMITMENT = b"halsovalvet/v1/audit-commitment\0"
 _SEALED = b"halsovalvet/v1/audit-sealed\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """What the tree commits to. ``head_version`` 0 and a digest of zeros mean: the head is unchanged."""
 
     entry_id: bytes
@@ -32,19 +29,7 @@ class Leaf:
 
     def encode(self) -> bytes:
         """Return the 185 bytes of the leaf's data."""
-        return _LAYOUT.pack(
-            VERSION,
-            self.entry_id,
-            self.vault,
-            self.n,
-            self.provider,
-            self.authority,
-            self.at_us,
-            self.commitment,
-            self.sealed_digest,
-            self.head_version,
-            self.head_digest,
-        )
+        return _LAYOUT.pack(VERSION, *self)
 
     def is_well_formed(self) -> bool:
         """Tell whether every byte string has its size: the layout would cut or fill what has not."""
@@ -54,12 +39,12 @@ class Leaf:
 
     def hash(self) -> bytes:
         """Return the RFC 6962 leaf hash."""
-        return merkle.leaf_hash(self.encode())
+        return hashlib.sha256(b"\x00" + _LAYOUT.pack(VERSION, *self)).digest()
 
 
-def commit(salt: bytes, body: bytes) -> bytes:
+def commit(salted: bytes) -> bytes:
     """Return the commitment to a body: SHA-256 of the label, the 32-byte salt and the canonical bytes."""
-    return hashlib.sha256(_COMMITMENT + salt + body).digest()
+    return hashlib.sha256(_COMMITMENT + salted).digest()
 
 
 def digest_of_sealed(sealed: bytes) -> bytes:

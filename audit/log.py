@@ -1,8 +1,9 @@
 """The log: append an event, get a Receipt once it is on disk; read entries back; prove them.
 
 1. The event is encoded, salted, committed to and sealed by the caller's thread.
-2. The one writer thread numbers it and grows the tree, in a group with what else waits, and commits.
-3. Only then is a Receipt made and signed, here and nowhere else.
+2. The one writer thread makes it durable, in a group with what else waits: on SQLite numbered and in the tree, on
+   PostgreSQL pending its number.
+3. Only then is a Receipt made, here and nowhere else.
 
 Any fault raises :class:`LogUnavailableError` and returns nothing: audit down means that nothing opens.
 Format: docs/spec/audit-v1.md. Whether the reader of entries may read them, and that reading is logged in its
@@ -12,84 +13,71 @@ turn, is the caller's matter.
 import asyncio
 import contextlib
 import functools
-import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy import event as on
-from sqlalchemy.exc import SQLAlchemyError
 
 from audit import body, merkle, store
 from audit.anchor import Anchor
-from audit.body import SERVICE, Body, Readers, Sealer, month_of
+from audit.body import SALT_SIZE, SERVICE, Readers, Sealer, month_of, new_entry_id
 from audit.checkpoint import CheckpointError, open_checkpoint
-from audit.encoding import EncodingError
+from audit.database import FAULTS, Connection, Pool, PostgreSQL, SQLite
+from audit.direct import DirectLedger
+from audit.encoding import EncodingError, encode
 from audit.entry import Entry, EntryState, Inclusion, open_rows
 from audit.errors import LogUnavailableError, NoSuchEntryError
 from audit.events import Event, HeadRef
-from audit.leaf import NOBODY
+from audit.keeper import Keeper
+from audit.leaf import NOBODY, commit, digest_of_sealed
+from audit.ledger import Ledger
+from audit.pending import PendingLedger
 from audit.sequencer import Draft, Sequencer
 from audit.store import Stored
-from audit.tables import LogTable
 from audit.writer import Job, Writer
-from keys.envelope import microseconds, moment
+from keys.envelope import microseconds
 from keys.keystore import KeyStore
-from keys.primitives import KeysError, Signer
-from keys.receipt import Opens, Receipt
+from keys.primitives import KeysError, chance, mac
+from keys.receipt import NOTHING, Opens, Receipt, message
 
 CHECKPOINT_EVERY = timedelta(seconds=1)
-BUSY_MS = 5_000  # how long to wait for another process's write
 
 _ID_SIZE = 16
 _DIGEST_SIZE = 32
 _REMEMBERED_NAMES = 50_000
-_NO_OPENS = Opens()
 __all__ = ["AuditLog", "Entry", "EntryState", "Inclusion"]
-_FAULTS = (
-    SQLAlchemyError,
-    sqlite3.Error,
-    OSError,
-    KeysError,
-    CheckpointError,
-    LookupError,
-    merkle.ProofError,
-)
+_FAULTS = (*FAULTS, KeysError, CheckpointError, LookupError, merkle.ProofError)
 
 
 class AuditLog:
-    """One log in one SQLite file; several processes may hold it open."""
+    """One log; several processes may hold it open."""
 
     def __init__(
         self,
-        engine: Engine,
-        writer: Writer,
-        sealer: Sealer,
+        ledger: Ledger,
+        pool: Pool,
         keystore: KeyStore,
         *,
-        signer: Signer,
+        checkpoint_every: timedelta,
         origin: str,
         clock: Callable[[], datetime],
     ) -> None:
-        self._engine = engine
-        self._writer = writer
-        self._sealer = sealer
+        self._ledger = ledger
+        self._pool = pool
+        self._keeper = Keeper(ledger, checkpoint_every=checkpoint_every)
+        self._writer = Writer(ledger, self._keeper)
+        self._sealer = Sealer(keystore)
         self._keystore = keystore
         self._pseudonym = functools.lru_cache(_REMEMBERED_NAMES)(keystore.pseudonym)
-        self._signer = signer
-        self._public = signer.public()
+        self._receipt_key = keystore.receipt_key()
+        self._public = keystore.log_signer().public()
         self._origin = origin
         self._clock = clock
 
     @classmethod
     def open(
         cls,
-        path: Path,
+        store: Path | str,
         keystore: KeyStore,
         *,
         origin: str,
@@ -97,56 +85,63 @@ class AuditLog:
         clock: Callable[[], datetime],
         checkpoint_every: timedelta = CHECKPOINT_EVERY,
     ) -> "AuditLog":
-        """Open a log, making it where there is none.
+        """Open a log whose tables are there: a SQLite file, or a ``postgresql+psycopg://`` URL.
 
         Raises:
             LogUnavailableError: not writable, or not the continuation of its checkpoints outside.
         """
-        engine, sealer, signer = _engine(path), Sealer(keystore), keystore.log_signer()
+        signer = keystore.log_signer()
         anchor = Anchor(checkpoint_dir, origin=origin, public=signer.public())
-        sequencer = Sequencer(
-            _engine(path), sealer=sealer, signer=signer, origin=origin, anchor=anchor, clock=clock
-        )
-        writer = Writer(sequencer, checkpoint_every=checkpoint_every)
+        sequencer = Sequencer(signer=signer, origin=origin, anchor=anchor, clock=clock)
+        ledger: Ledger
+        if isinstance(store, Path):
+            pool = Pool(file := SQLite(store))
+            ledger = DirectLedger(file, sequencer)
+        else:
+            pool = Pool(server := PostgreSQL(store))
+            ledger = PendingLedger(server, sequencer, key=keystore.service_key("log-pending"), clock=clock)
+        log = cls(ledger, pool, keystore, checkpoint_every=checkpoint_every, origin=origin, clock=clock)
         try:
-            _make_tables(engine)
-            writer.start()
+            log._keeper.start()
         except LogUnavailableError:
-            engine.dispose()
+            ledger.close()
             raise
-        except _FAULTS:
-            engine.dispose()
-            raise LogUnavailableError("the log's file cannot be opened") from None
-        return cls(engine, writer, sealer, keystore, signer=signer, origin=origin, clock=clock)
+        log._writer.start()
+        return log
 
     # --- writing
 
-    async def append(self, event: Event, *, opens: Opens = _NO_OPENS) -> Receipt:
+    async def append(self, event: Event, *, opens: Opens = NOTHING) -> Receipt:
         """Log an event; the Receipt says that it is on disk.
 
         Raises:
             LogUnavailableError: it is not, or nobody can tell.
         """
-        draft = self._draft(event, await self._readers_with_keys(event))
-        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Job(draft, waiter))
-        return self._receipt(event, draft, await waiter, opens)
+        with _fail_closed:
+            entry_id = self._new_id(event)
+            month = month_of(entry_id)
+            readers = self._sealer.find(event, month)
+            if readers is None:
+                readers = await asyncio.to_thread(self._sealer.make, event, month)
+            draft = _draft(event, entry_id, readers)
+        waiter: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self._writer.gather(Job(draft, waiter))
+        return self._receipt(event, entry_id, await waiter, opens)
 
-    def append_now(self, event: Event, *, opens: Opens = _NO_OPENS) -> Receipt:
+    def append_now(self, event: Event, *, opens: Opens = NOTHING) -> Receipt:
         """Do the same for a thread or a command, which may wait.
 
         Raises:
             LogUnavailableError: it is not on disk, or nobody can tell.
         """
-        draft = self._draft(event, self._readers(event))
-        waiter: Future[int] = Future()
+        draft, waiter = self._draft_now(event), Future[datetime]()
         self._writer.submit(Job(draft, waiter))
-        return self._receipt(event, draft, waiter.result(), opens)
+        return self._receipt(event, draft.entry_id, waiter.result(), opens)
 
     def follow(self, event: Event) -> None:
         """Log an outcome without waiting: for what holds nothing up (counts), never for what permits."""
         try:
-            self._writer.submit(Job(self._draft(event, self._readers(event)), None))
+            self._writer.gather(Job(self._draft_now(event), None))
         except LogUnavailableError:
             self._writer.lose(1)
 
@@ -156,19 +151,22 @@ class AuditLog:
         return self._writer.lost
 
     def checkpoint(self) -> None:
-        """Sign the tree as it stands and carry it out of the database now.
+        """Sign the tree as it stands, all that is durable in it, and carry it out of the database now.
 
         Raises:
             LogUnavailableError: it could not be written, or contradicts one that was.
         """
-        wish: Future[None] = Future()
-        self._writer.submit(wish)
-        wish.result()
+        if self._writer.is_closed:
+            raise LogUnavailableError("the log is closed")
+        self._keeper.seal()
+        self._keeper.checkpoint()
 
     def close(self) -> None:
         """Write what waits and a last checkpoint; afterwards every call is refused."""
         self._writer.close()
-        self._engine.dispose()
+        self._keeper.close()
+        self._ledger.close()
+        self._pool.close()
 
     # --- reading
 
@@ -178,13 +176,11 @@ class AuditLog:
         Raises:
             LogUnavailableError: the log cannot be read, or the entry is not what was logged.
         """
-        with self._reading() as connection:
-            found = store.newest_head(connection, self._pseudonym(body.vault_scope(vault)))
-        if found is None:
-            return None
-        if not found.is_intact:
-            raise LogUnavailableError("an entry is not what was logged")
-        return HeadRef(found.leaf.head_version, found.leaf.head_digest)
+        pseudonym = self._pseudonym(body.vault_scope(vault))
+        with _fail_closed, self._pool.lent() as connection:
+            if self._writer.is_closed:
+                raise LogUnavailableError("the log is closed")
+            return self._ledger.newest_head(connection, pseudonym)
 
     def entries_of_vault(
         self, vault: bytes, *, before_seq: int | None = None, limit: int = 100
@@ -246,51 +242,42 @@ class AuditLog:
 
     # --- inside
 
-    def _readers(self, event: Event) -> Readers:
-        with _fail_closed():
-            _check(event)
-            return Readers.of(event, self._pseudonym)
+    def _new_id(self, event: Event) -> bytes:
+        _check(event)
+        return new_entry_id(microseconds(self._clock()))
 
-    async def _readers_with_keys(self, event: Event) -> Readers:
-        """Fetch the month's keys in a thread if they are not at hand: the KeyStore may have to make them."""
-        readers = self._readers(event)
-        with _fail_closed():
-            month = month_of(moment(self._now()))
-            if not self._sealer.is_warm(readers, month):
-                await asyncio.to_thread(self._sealer.warm, readers, month)
-        return readers
+    def _draft_now(self, event: Event) -> Draft:
+        with _fail_closed:
+            entry_id = self._new_id(event)
+            month = month_of(entry_id)
+            readers = self._sealer.find(event, month) or self._sealer.make(event, month)
+            return _draft(event, entry_id, readers)
 
-    def _draft(self, event: Event, readers: Readers) -> Draft:
-        with _fail_closed():
-            now = self._now()
-            month, content = month_of(moment(now)), Body.of(event)
-            entry_id = (now // 1000).to_bytes(6, "big") + os.urandom(10)  # near in time, near in the index
-            sealed = self._sealer.seal(entry_id, content, readers, month=month)
-            return Draft(entry_id, content, readers, event.head, month, sealed)
-
-    def _now(self) -> int:
-        return microseconds(self._clock())
-
-    def _receipt(self, event: Event, draft: Draft, at_us: int, opens: Opens) -> Receipt:
-        unsigned = Receipt(draft.entry_id, moment(at_us), event.vault or b"", opens)
-        return replace(unsigned, signature=self._signer.sign(unsigned.message()))
+    def _receipt(self, event: Event, entry_id: bytes, at: datetime, opens: Opens) -> Receipt:
+        vault, pending = event.vault or b"", self._ledger.is_pending
+        tag = mac(self._receipt_key, message(entry_id, at, vault, opens, pending=pending))
+        return Receipt(entry_id, at, vault, opens, pending, tag)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with _fail_closed(), self._engine.connect() as connection:
-            if self._writer.is_closed:
-                raise LogUnavailableError("the log is closed")
-            connection.exec_driver_sql("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.exec_driver_sql("ROLLBACK")
+        if self._writer.is_closed:
+            raise LogUnavailableError("the log is closed")
+        self._keeper.seal()
+        with _fail_closed, self._pool.snapshot() as connection:
+            yield connection
 
     def _concerns(self, row: Stored, scope: str) -> bool:
         leaf = row.leaf
         if scope == SERVICE:
             return leaf.vault == leaf.provider == leaf.authority == NOBODY
         return self._pseudonym(scope) in (leaf.vault, leaf.provider, leaf.authority)
+
+
+def _draft(event: Event, entry_id: bytes, readers: Readers) -> Draft:
+    salted = chance(SALT_SIZE) + encode(event)
+    sealed = readers.seal(salted, entry_id=entry_id)
+    names = readers.vault, readers.provider, readers.authority
+    return Draft(entry_id, *names, commit(salted), digest_of_sealed(sealed), sealed, event.head)
 
 
 def _check(event: Event) -> None:
@@ -304,30 +291,17 @@ def _check(event: Event) -> None:
         raise EncodingError("a head is of a vault, from version 1, with a digest of 32 bytes")
 
 
-@contextlib.contextmanager
-def _fail_closed() -> Iterator[None]:
-    try:
-        yield
-    except EncodingError as error:
-        raise LogUnavailableError(str(error)) from None
-    except _FAULTS:
-        raise LogUnavailableError("the log or its keys cannot be reached") from None
+class _FailClosed:
+    """Turns every fault into the one error, without its cause."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, EncodingError):
+            raise LogUnavailableError(str(error)) from None
+        if isinstance(error, _FAULTS):
+            raise LogUnavailableError("the log or its keys cannot be reached") from None
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
-    on.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own would be deferred
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _make_tables(engine: Engine) -> None:
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # two processes may start at once
-        LogTable.metadata.create_all(connection)
-        connection.exec_driver_sql("COMMIT")
+_fail_closed = _FailClosed()

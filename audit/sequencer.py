@@ -1,61 +1,56 @@
-"""Numbers entries and grows the tree: one group of drafts, one durable transaction.
+"""Numbers entries, grows the tree, and carries checkpoints out: inside a transaction that its caller holds.
 
 Invariants:
-- numbers, time and tree grow under the file's write lock (BEGIN IMMEDIATE), from the tip that stands there:
-  several processes may write one log;
+- numbers, time and tree grow under one lock (SQLite's file, PostgreSQL's row of the tip), from the tip that stands
+  there: several processes may write one log;
 - a tip counts only with the log's signature over its size and root, and never goes back while we live;
 - no checkpoint leaves that contradicts one that left before.
 
-Whatever fails here raises, and leaves nothing written. On PostgreSQL the sealer will do this work, over
-entries that the writers made durable before.
+Whatever fails here raises, and its caller rolls back. What was written counts once :meth:`Sequencer.settle` is told
+that the commit returned.
 """
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from sqlalchemy import Connection, Engine
+from typing import Any
 
 from audit import merkle, store
 from audit.anchor import Anchor
-from audit.body import Body, Readers, Sealer, month_of
 from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from audit.database import Connection
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
-from audit.leaf import NO_DIGEST, NOBODY, Leaf, digest_of_sealed
-from audit.merkle import Frontier, Node
+from audit.leaf import NO_DIGEST, NOBODY, Leaf
+from audit.merkle import Frontier
 from audit.store import StoredTip
-from keys.envelope import microseconds, moment
+from keys.envelope import microseconds
 from keys.primitives import Signer
 
 TOLERATED_STEP_BACK = timedelta(seconds=5)
+_TOLERATED_US = TOLERATED_STEP_BACK // timedelta(microseconds=1)
 _REMEMBERED_VAULTS = 50_000
 
 
 @dataclass(slots=True)
 class Draft:
-    """An entry on its way in, already sealed under the keys of the month in which it was made."""
+    """An entry on its way in: sealed and committed to, not yet numbered."""
 
     entry_id: bytes
-    body: Body
-    readers: Readers
-    head: HeadRef | None
-    month: str
+    vault: bytes
+    provider: bytes
+    authority: bytes
+    commitment: bytes
+    sealed_digest: bytes
     sealed: bytes
+    head: HeadRef | None
+
+
+Refusals = dict[bytes, LogUnavailableError]  # by entry id
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What one transaction did: the drafts that are durable now, their time, and those refused alone."""
-
-    at_us: int
-    drafts: list[Draft]
-    refused: list[tuple[Draft, LogUnavailableError]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Tip:
+class Tip:
     """The verified edge of the tree, the note that stands in the database, and the last entry's time."""
 
     frontier: Frontier
@@ -64,13 +59,13 @@ class _Tip:
 
 
 @dataclass(slots=True)
-class _Group:
-    """What one transaction is about to write."""
+class Numbered:
+    """What one transaction is about to write: rows as store.ROW has them, and those refused alone."""
 
-    rows: list[dict[str, object]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
-    refused: list[tuple[Draft, LogUnavailableError]] = field(default_factory=list)
+    refused: Refusals = field(default_factory=dict)
+    at_us: int = 0
 
 
 @dataclass(slots=True)
@@ -82,101 +77,123 @@ class _Last:
 
 
 class Sequencer:
-    """Used by one thread at a time: the log's writer."""
+    """Used by one thread at a time; whoever calls holds the lock."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        sealer: Sealer,
-        signer: Signer,
-        origin: str,
-        anchor: Anchor,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._engine = engine
-        self._sealer = sealer
+    def __init__(self, *, signer: Signer, origin: str, anchor: Anchor, clock: Callable[[], datetime]) -> None:
         self._signer = signer
         self._public = signer.public()
         self._origin = origin
         self._anchor = anchor
         self._clock = clock
-        self._tip: _Tip | None = None
+        self._tip: Tip | None = None
         self._known: dict[bytes, _Last] = {}
 
+    @property
+    def last_us(self) -> int:
+        """The newest entry's time, as far as this process knows."""
+        return 0 if self._tip is None else self._tip.at_us
+
     def forget(self) -> None:
-        """After a failure: read all anew, over a new connection; the tip stays, as a mark not to go under."""
+        """After a failure: read all anew; the tip stays, as a mark not to go under."""
         self._known.clear()
-        self._engine.dispose()
 
-    def commit(self, drafts: Iterable[Draft]) -> Written:
-        """Write a group; when this returns, it is on disk.
-
-        Raises:
-            Exception: nothing was written (or nobody can tell), and nobody may be told that it was.
-        """
-        if len(self._known) >= _REMEMBERED_VAULTS:
-            self._known.clear()
-        with self._engine.connect() as connection, _transaction(connection):
-            tip = self._read_tip(connection)
-            at_us = self._time(tip)
-            group = self._sequence(connection, drafts, tip.frontier.size, at_us)
-            if group.rows:
-                frontier, nodes = tip.frontier.append(group.leaves)
-                store.add_entries(connection, group.rows)
-                tip = self._put(connection, frontier, nodes, at_us)
-        self._tip = tip
-        return Written(at_us, group.drafts, group.refused)
-
-    def write_checkpoint(self) -> None:
-        """Carry the tip out of the database.
-
-        Raises:
-            CheckpointError: it contradicts what was carried out before.
-        """
-        with self._engine.connect() as connection, _transaction(connection):
-            self._anchor.prepare()
-            tip = self._read_tip(connection)
-            if not tip.note:
-                tip = self._put(connection, Frontier(), (), 0)
-            before = self._anchor.newest()
-            if before is None or before.size != tip.frontier.size:
-                self._check_growth(connection, before, tip)
-                self._anchor.keep(tip.frontier.size, tip.note)
-            elif before.root != tip.frontier.root():
-                raise CheckpointError("the log contradicts its checkpoint outside the database")
-            store.add_checkpoint(connection, tip.frontier.size, tip.note)
+    def settle(self, tip: Tip) -> None:
+        """Go on from what was just committed."""
         self._tip = tip
 
-    def _check_growth(self, connection: Connection, before: Checkpoint | None, tip: _Tip) -> None:
-        if before is None:
-            return
-        if before.size > tip.frontier.size:
-            raise CheckpointError("the log is behind its checkpoint outside the database")
-        if merkle.root_at(before.size, store.finder(connection)) != before.root:
-            raise CheckpointError("the log contradicts its checkpoint outside the database")
+    def time(self, last_us: int) -> int:
+        """Return the time that an entry after one at ``last_us`` gets.
 
-    def _read_tip(self, connection: Connection) -> _Tip:
+        Raises:
+            LogUnavailableError: the clock is further behind than a correction explains.
+        """
+        now = microseconds(self._clock())
+        if now < last_us - _TOLERATED_US:
+            raise LogUnavailableError("the clock has stepped back")
+        return max(now, last_us)
+
+    def tip(self, connection: Connection) -> Tip:
+        """Return the tip that stands there, verified unless it is our own.
+
+        Raises:
+            CheckpointError: it is not one that the log signed, or it went back.
+        """
         found, mine = store.tip(connection), self._tip
         if (
             mine is not None
             and found is not None
-            and found.note == mine.note
-            and found.size == mine.frontier.size
+            and (found.note, found.size) == (mine.note, mine.frontier.size)
         ):
             return mine
         self._known.clear()  # another process wrote
         if found is None:
             if mine is not None or store.last_seq(connection) is not None:
                 raise CheckpointError("the log's tip is gone")
-            return _Tip(Frontier(), "", 0)
+            return Tip(Frontier(), "", 0)
         head = open_checkpoint(found.note, origin=self._origin, public=self._public)
         frontier = Frontier.decode(found.size, found.peaks)
         if (head.size, head.root) != (frontier.size, frontier.root()):
             raise CheckpointError("the log's tip is not the one that was signed")
         if mine is not None and frontier.size <= mine.frontier.size:
             raise CheckpointError("the log went back")
-        return _Tip(frontier, found.note, self._time_of_last(connection, frontier.size))
+        return Tip(frontier, found.note, self._time_of_last(connection, frontier.size))
+
+    def number(self, connection: Connection, tip: Tip, drafts: Iterable[tuple[int, Draft]]) -> Numbered:
+        """Number drafts, each with its time, which may only grow; nothing is written yet."""
+        if len(self._known) >= _REMEMBERED_VAULTS:
+            self._known.clear()
+        numbered, seq = Numbered(at_us=tip.at_us), tip.frontier.size
+        for at_us, draft in drafts:
+            last = self._known.get(draft.vault) or self._last_of(connection, draft.vault)
+            head = draft.head
+            if head is not None:
+                try:
+                    head = _head_to_state(head, last.head)
+                except LogUnavailableError as fault:
+                    numbered.refused[draft.entry_id] = fault
+                    continue
+            last.n += 1
+            leaf = _leaf(draft, last.n, at_us, head)
+            leaf_hash = leaf.hash()
+            numbered.rows.append((seq, *leaf, leaf_hash, draft.sealed))
+            numbered.leaves.append(leaf_hash)
+            numbered.at_us, last.head, seq = at_us, head or last.head, seq + 1
+        return numbered
+
+    def grow(self, connection: Connection, tip: Tip, leaves: Sequence[bytes], at_us: int) -> Tip:
+        """Grow the tree by what was numbered, and sign its new edge."""
+        frontier, nodes = tip.frontier.append(leaves)
+        note = Checkpoint(self._origin, frontier.size, frontier.root()).signed(self._signer)
+        store.add_nodes(connection, nodes)
+        store.put_tip(connection, StoredTip(frontier.size, frontier.encode(), note))
+        return Tip(frontier, note, at_us)
+
+    def checkpoint(self, connection: Connection) -> Tip:
+        """Carry the tip out of the database, and return it.
+
+        Raises:
+            CheckpointError: it contradicts what was carried out before.
+        """
+        self._anchor.prepare()
+        tip = self.tip(connection)
+        if not tip.note:
+            tip = self.grow(connection, tip, (), 0)
+        before = self._anchor.newest()
+        if before is None or before.size != tip.frontier.size:
+            self._check_growth(connection, before, tip)
+            self._anchor.keep(tip.frontier.size, tip.note)
+        elif before.root != tip.frontier.root():
+            raise CheckpointError("the log contradicts its checkpoint outside the database")
+        store.add_checkpoint(connection, tip.frontier.size, tip.note)
+        return tip
+
+    def _check_growth(self, connection: Connection, before: Checkpoint | None, tip: Tip) -> None:
+        if before is None:
+            return
+        if before.size > tip.frontier.size:
+            raise CheckpointError("the log is behind its checkpoint outside the database")
+        if merkle.root_at(before.size, store.finder(connection)) != before.root:
+            raise CheckpointError("the log contradicts its checkpoint outside the database")
 
     def _time_of_last(self, connection: Connection, size: int) -> int:
         if size == 0:
@@ -186,78 +203,23 @@ class Sequencer:
             raise CheckpointError("the log's last entry is gone or changed")
         return last.leaf.at_us
 
-    def _time(self, tip: _Tip) -> int:
-        now = microseconds(self._clock())
-        if now < tip.at_us - TOLERATED_STEP_BACK // timedelta(microseconds=1):
-            raise LogUnavailableError("the clock has stepped back")
-        return max(now, tip.at_us)
-
-    def _sequence(self, connection: Connection, drafts: Iterable[Draft], size: int, at_us: int) -> _Group:
-        group, month = _Group(), month_of(moment(at_us))
-        for draft in drafts:
-            last = self._last_of(connection, draft.readers.vault)
-            try:
-                head = _head_to_state(draft, last)
-            except LogUnavailableError as fault:
-                group.refused.append((draft, fault))
-                continue
-            if draft.month != month:  # a month began, or another process's clock is ahead
-                draft.sealed = self._sealer.seal(draft.entry_id, draft.body, draft.readers, month=month)
-                draft.month = month
-            last.n, last.head = last.n + 1, head or last.head
-            leaf = _leaf(draft, last.n, at_us, head)
-            leaf_hash = leaf.hash()
-            group.rows.append(store.row_of(size + len(group.rows), leaf, leaf_hash, draft.sealed))
-            group.leaves.append(leaf_hash)
-            group.drafts.append(draft)
-        return group
-
     def _last_of(self, connection: Connection, vault: bytes) -> _Last:
-        last = self._known.get(vault)
-        if last is None:
-            found = store.newest_head(connection, vault) if vault != NOBODY else None
-            head = None if found is None else HeadRef(found.leaf.head_version, found.leaf.head_digest)
-            last = _Last(store.last_n(connection, vault), head)
-            self._known[vault] = last
+        found = store.newest_head(connection, vault) if vault != NOBODY else None
+        head = None if found is None else HeadRef(found.leaf.head_version, found.leaf.head_digest)
+        last = self._known[vault] = _Last(store.last_n(connection, vault), head)
         return last
 
-    def _put(self, connection: Connection, frontier: Frontier, nodes: Sequence[Node], at_us: int) -> _Tip:
-        note = Checkpoint(self._origin, frontier.size, frontier.root()).signed(self._signer)
-        store.add_nodes(connection, nodes)
-        store.put_tip(connection, StoredTip(frontier.size, frontier.encode(), note))
-        return _Tip(frontier, note, at_us)
 
-
-def _head_to_state(draft: Draft, last: _Last) -> HeadRef | None:
+def _head_to_state(head: HeadRef, last: HeadRef | None) -> HeadRef | None:
     """Return the head for the leaf: only a newer one, since two writers may come in the other order."""
-    if draft.head is None or last.head is None or draft.head.version > last.head.version:
-        return draft.head
-    if draft.head.version == last.head.version and draft.head.digest != last.head.digest:
+    if last is None or head.version > last.version:
+        return head
+    if head.version == last.version and head.digest != last.digest:
         raise LogUnavailableError("the log holds another head of this version")
     return None
 
 
 def _leaf(draft: Draft, n: int, at_us: int, head: HeadRef | None) -> Leaf:
-    return Leaf(
-        entry_id=draft.entry_id,
-        vault=draft.readers.vault,
-        n=n,
-        provider=draft.readers.provider,
-        authority=draft.readers.authority,
-        at_us=at_us,
-        commitment=draft.body.commitment,
-        sealed_digest=digest_of_sealed(draft.sealed),
-        head_version=head.version if head else 0,
-        head_digest=head.digest if head else NO_DIGEST,
-    )
-
-
-@contextlib.contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
-        raise
-    connection.exec_driver_sql("COMMIT")
+    version, digest = (0, NO_DIGEST) if head is None else (head.version, head.digest)
+    names = draft.vault, n, draft.provider, draft.authority
+    return Leaf(draft.entry_id, *names, at_us, draft.commitment, draft.sealed_digest, version, digest)

@@ -1,5 +1,5 @@
-"""The log's tables, in a file of their own on SQLite (docs/spec/audit-v1.md). Nothing here is in clear but
-times, sizes and pseudonyms; only tables stand in this module.
+"""The log's tables, in a file of their own on SQLite, beside the vaults' on PostgreSQL
+(docs/spec/audit-v1.md). Nothing here is in clear but times, sizes and pseudonyms; only tables stand in this module.
 """  # noqa: D205
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text
@@ -77,3 +77,45 @@ class CheckpointRow(LogTable, table=True):
 
     size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     note: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class PendingRow(LogTable, table=True):
+    """An entry that is durable and waits for its number, on PostgreSQL; ``mac`` is over all but ``sealed``.
+
+    ``writer`` is one connection of one process, ``wseq`` its running number from 1.
+    """
+
+    __tablename__ = "log_pending"
+    __table_args__ = (
+        Index(
+            "log_pending_head",
+            "vault",
+            "head_version",
+            sqlite_where=Column("head_version") > 0,
+            postgresql_where=Column("head_version") > 0,
+        ),
+    )
+
+    writer: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    wseq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    at_us: int = Field(sa_column=Column(BigInteger, nullable=False))
+    entry_id: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
+    vault: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
+    provider: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
+    authority: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
+    commitment: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    sealed_digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    head_version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    head_digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    mac: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class WriterRow(LogTable, table=True):
+    """The last number of each writer whose entry has its place in the log, MACed."""
+
+    __tablename__ = "log_writers"
+
+    writer: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    last: int = Field(sa_column=Column(BigInteger, nullable=False))
+    mac: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))

@@ -1,7 +1,7 @@
 """The log's one writer thread: drafts come in by a queue and go out in groups, one durable commit each.
 
 Invariants:
-- a waiter is told that its entry is written only after COMMIT returned;
+- a waiter is told that its entry is written only after the commit returned;
 - whoever waits for an entry that was not written is told so, and nothing of it is tried again;
 - what nobody waits for (outcomes) is tried again while the fault lasts, and counted when it is lost;
 - no fault ends the thread, and none outlives its cause.
@@ -12,67 +12,54 @@ import contextlib
 import logging
 import queue
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
+from typing import NamedTuple
 
-from audit.checkpoint import CheckpointError
 from audit.errors import LogUnavailableError
-from audit.sequencer import Draft, Sequencer
+from audit.keeper import RETRY_AFTER, Keeper, unavailable
+from audit.ledger import Ledger
+from audit.sequencer import Draft, Refusals
 
 LARGEST_GROUP = 1024
-RETRY_AFTER = 0.5  # seconds until outcomes that could not be written are tried again
 MOST_WAITING = 10_000  # outcomes that may wait for a fault to go
 
 _logger = logging.getLogger("audit")
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A draft and who waits for it: its future gets the entry's time in microseconds; None for nobody."""
+class Job(NamedTuple):
+    """A draft and who waits for it: its future gets the entry's time; None for nobody."""
 
     draft: Draft
-    waiter: "asyncio.Future[int] | Future[int] | None"
+    waiter: "asyncio.Future[datetime] | Future[datetime] | None"
 
 
-_Result = tuple["asyncio.Future[int] | Future[int]", int | LogUnavailableError]
+_Waiter = asyncio.Future[datetime] | Future[datetime]
 
 
 class Writer:
     """Owns the thread; see the module's docstring."""
 
-    def __init__(self, sequencer: Sequencer, *, checkpoint_every: timedelta) -> None:
-        self._sequencer = sequencer
-        self._pace = checkpoint_every.total_seconds()
-        self._queue: queue.SimpleQueue[Job | Future[None] | None] = queue.SimpleQueue()
+    def __init__(self, ledger: Ledger, keeper: Keeper) -> None:
+        self._ledger = ledger
+        self._keeper = keeper
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._gate = threading.Lock()
         self._closed = False
         self._late: list[Job] = []
-        self._dirty = False
-        self._anchored_at = 0.0
-        self._anchor_fault = False
         self.lost = 0
         self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
 
     # --- called from any thread
 
     def start(self) -> None:
-        """Check that the log continues its outside checkpoints, and begin to write.
-
-        Raises:
-            LogUnavailableError: it does not, or the file cannot be written.
-        """
-        try:
-            self._checkpoint()
-        except Exception as error:  # noqa: BLE001 whatever it was, the log does not open
-            self._sequencer.forget()
-            raise _unavailable(error) from None
+        """Begin to write."""
         self._thread.start()
 
-    def submit(self, item: "Job | Future[None]") -> None:
-        """Put a job, or a wish for a checkpoint, into the queue.
+    def submit(self, job: Job) -> None:
+        """Put a job into the queue.
 
         Raises:
             LogUnavailableError: closed, or the writer does not live in this process (after a fork).
@@ -80,13 +67,43 @@ class Writer:
         with self._gate:
             if self._closed or not self._thread.is_alive():
                 raise LogUnavailableError("the log is closed")
-            self._queue.put(item)
+            self._queue.put(job)
+
+    def gather(self, job: Job) -> None:
+        """Put a job into the queue with all else that this turn of the event loop brings: one wake-up, one commit.
+
+        Else the thread would wake at the first of thirty requests, and fight the others for the interpreter.
+
+        Raises:
+            LogUnavailableError: as :meth:`submit`.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # a thread's: it goes by itself
+            self.submit(job)
+            return
+        with self._gate:
+            if self._closed or not self._thread.is_alive():
+                raise LogUnavailableError("the log is closed")
+            if loop not in self._gathered:
+                self._gathered[loop] = []
+                loop.call_soon(self._hand_over, loop)
+            self._gathered[loop].append(job)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._gate:
+            for job in self._gathered.pop(loop, ()):
+                self._queue.put(job)
 
     def close(self) -> None:
-        """Write what waits, a last checkpoint, and stop."""
+        """Write what waits, and stop."""
         with self._gate:
             if not self._closed:
                 self._closed = True
+                for jobs in self._gathered.values():  # their loop's turn may never end, if it was stopped
+                    for job in jobs:
+                        self._queue.put(job)
+                self._gathered.clear()
                 self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
@@ -107,112 +124,69 @@ class Writer:
     def _run(self) -> None:
         goes_on = True
         while goes_on:
-            jobs, wishes, goes_on = self._take()
+            jobs, goes_on = self._take()
             jobs, self._late = self._late + jobs, []
             for start in range(0, len(jobs), LARGEST_GROUP):
                 self._write(jobs[start : start + LARGEST_GROUP])
-            self._checkpoint_when_due(wishes, last=not goes_on)
         self.lose(len(self._late))
-        self._sequencer.forget()  # gives the file back
 
-    def _take(self) -> tuple[list[Job], list[Future[None]], bool]:
+    def _take(self) -> tuple[list[Job], bool]:
+        """Wait for one job, and take what else is there: what comes during a commit is the next group."""
         jobs: list[Job] = []
-        wishes: list[Future[None]] = []
-        wait: float | None = self._patience()
         with contextlib.suppress(queue.Empty):
-            while len(jobs) < LARGEST_GROUP:
-                item = self._queue.get(timeout=wait) if wait != 0 else self._queue.get_nowait()
-                wait = 0
-                match item:
-                    case None:
-                        return jobs, wishes, False
-                    case Job():
-                        jobs.append(item)
-                    case _:
-                        wishes.append(item)
-        return jobs, wishes, True
-
-    def _patience(self) -> float | None:
-        if self._late:
-            return RETRY_AFTER
-        if self._dirty:
-            return max(0.001, self._anchored_at + self._pace - time.monotonic())
-        return None
+            job = self._queue.get(timeout=RETRY_AFTER if self._late else None)
+            while job is not None:
+                jobs.append(job)
+                if len(jobs) == LARGEST_GROUP:
+                    return jobs, True
+                job = self._queue.get_nowait()
+            return jobs, False
+        return jobs, True
 
     def _write(self, jobs: Sequence[Job]) -> None:
         try:
-            if self._anchor_fault:
-                self._checkpoint()  # no entry without its anchor: fails for as long as the fault lasts
-            written = self._sequencer.commit(job.draft for job in jobs)
+            self._keeper.check()
+            written = self._ledger.commit([job.draft for job in jobs])
         except Exception as error:  # noqa: BLE001 whatever it was: nobody gets a receipt, and the thread lives on
-            self._sequencer.forget()
-            fault = _unavailable(error)
             self._put_off([job for job in jobs if job.waiter is None])
-            _tell([(job.waiter, fault) for job in jobs if job.waiter is not None])
+            _tell([job.waiter for job in jobs if job.waiter is not None], unavailable(error))
             return
-        self._dirty = self._dirty or bool(written.drafts)
-        refused = {draft.entry_id: fault for draft, fault in written.refused}
-        self.lose(sum(job.waiter is None and job.draft.entry_id in refused for job in jobs))
-        _tell(
-            [
-                (job.waiter, refused.get(job.draft.entry_id, written.at_us))
-                for job in jobs
-                if job.waiter is not None
-            ]
-        )
+        if written.refused:
+            jobs = self._refuse(jobs, written.refused)
+        _tell([job.waiter for job in jobs if job.waiter is not None], written.at)
+        self._keeper.stir()
+
+    def _refuse(self, jobs: Sequence[Job], refused: Refusals) -> list[Job]:
+        """Tell those whose entry was refused alone; return the others."""
+        for job in jobs:
+            fault = refused.get(job.draft.entry_id)
+            if fault is not None and job.waiter is not None:
+                _tell([job.waiter], fault)
+            elif fault is not None:
+                self.lose(1)
+        return [job for job in jobs if job.draft.entry_id not in refused]
 
     def _put_off(self, jobs: Sequence[Job]) -> None:
         room = MOST_WAITING - len(self._late)
         self._late += jobs[:room]
         self.lose(len(jobs[room:]))
 
-    def _checkpoint_when_due(self, wishes: Sequence[Future[None]], *, last: bool) -> None:
-        due = last or time.monotonic() >= self._anchored_at + self._pace
-        if not wishes and not (self._dirty and due):
-            return
-        fault: LogUnavailableError | None = None
-        try:
-            self._checkpoint()
-        except Exception as error:  # noqa: BLE001 whatever it was: the next group tries again before it commits
-            self._sequencer.forget()
-            self._anchor_fault = True
-            self._anchored_at = time.monotonic()
-            fault = _unavailable(error)
-        for wish in wishes:
-            if fault is None:
-                wish.set_result(None)
-            else:
-                wish.set_exception(fault)
 
-    def _checkpoint(self) -> None:
-        self._sequencer.write_checkpoint()
-        self._dirty, self._anchor_fault = False, False
-        self._anchored_at = time.monotonic()
-
-
-def _unavailable(error: Exception) -> LogUnavailableError:
-    if isinstance(error, LogUnavailableError):
-        return error
-    _logger.error("the log could not be written: %s", type(error).__name__)
-    text = str(error) if isinstance(error, CheckpointError) else "the log could not be written"
-    return LogUnavailableError(text)
-
-
-def _tell(results: Sequence[_Result]) -> None:
+def _tell(waiters: Sequence[_Waiter], result: datetime | LogUnavailableError) -> None:
     """Settle each waiter in its own thread, with one wake-up for each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Result]] = {}
-    for waiter, result in results:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
+    for waiter in waiters:
         if isinstance(waiter, asyncio.Future):
-            by_loop.setdefault(waiter.get_loop(), []).append((waiter, result))
+            by_loop.setdefault(waiter.get_loop(), []).append(waiter)
         else:
-            _settle([(waiter, result)])
+            _settle([waiter], result)
     for loop, mine in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, mine)
+            loop.call_soon_threadsafe(_settle, mine, result)
 
 
-def _settle(results: Sequence[_Result]) -> None:
-    for waiter, result in results:
+def _settle(waiters: Sequence[_Waiter], result: datetime | LogUnavailableError) -> None:
+    for waiter in waiters:
         if waiter.done():  # its handler was cancelled; the entry stands, no receipt leaves
             continue
         if isinstance(result, LogUnavailableError):

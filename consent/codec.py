@@ -10,7 +10,6 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
-from consent.recent import Recent
 from consent.rules import Grantee, Rule, RuleError, RuleSet
 from keys.envelope import context, open_box, seal_box
 from keys.keystore import VaultKeys
@@ -50,25 +49,6 @@ def open_rules(keys: VaultKeys, sealed: bytes) -> RuleSet:
     if _canonical([rule_to_json(rule) for rule in rules]) != plaintext:
         raise MalformedError("the rules' inside is not canonical")
     return RuleSet(version, rules)
-
-
-class OpenedRules:
-    """The rule sets lately opened, each by its very bytes: opening fifty rules costs 1 ms, finding them 1 µs.
-
-    What is found is used only for the same vault's key and the same sealed bytes, which authenticate
-    themselves; so it is never older than what the caller just read.
-    """
-
-    def __init__(self, *, limit: int = 2048) -> None:
-        self._recent = Recent[tuple[bytes, bytes, RuleSet]](limit)
-
-    def of(self, keys: VaultKeys, sealed: bytes) -> RuleSet:
-        """Return what :func:`open_rules` returns, and raise what it raises."""
-        kept = self._recent.get(keys.vault)
-        if kept is None or kept[:2] != (keys.rules, sealed):
-            kept = (keys.rules, sealed, open_rules(keys, sealed))
-        self._recent.keep(keys.vault, kept)
-        return kept[2]
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:

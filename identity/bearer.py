@@ -4,6 +4,7 @@ The audience tells them apart from every other token of the issuer. A token cann
 so it lives shortly; staff and clients are held against the directory at each use (``Directory.confirms``).
 """
 
+import functools
 from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -43,9 +44,7 @@ def principal_of(
     """
     claims = issuer.verify(unverified_token, audience=AUDIENCE, at=at)
     try:
-        sealed = b64decode(claims.others["who"], validate=True)
-        opened = open_box(keystore.service_key("bearer"), sealed, bound_to=_bound(claims.subject))
-        principal = decode(opened)
+        principal = _open(keystore.service_key("bearer"), claims.subject, claims.others["who"])
     except (KeyError, TypeError, ValueError, CannotOpenError, MalformedError, ShapeError):
         raise TokenError("who it is of cannot be read") from None
     match principal:
@@ -53,6 +52,12 @@ def principal_of(
             raise TokenError("not a principal that bears tokens")
         case _:
             return principal, claims.issued_at
+
+
+@functools.lru_cache(2048)
+def _open(key: bytes, subject: str, sealed: str) -> Principal | PendingStaff:
+    """Open who a token is of; remembered, since it depends on nothing but these bytes."""
+    return decode(open_box(key, b64decode(sealed, validate=True), bound_to=_bound(subject)))
 
 
 def _subject(principal: Principal) -> str:

@@ -41,6 +41,9 @@ __all__ = [
 
 _SIGNATURE = 64
 _BRANCHES = cast("Table", BranchRow.__table__)  # type: ignore[attr-defined]
+# built once: building a statement costs more than running it
+_CHANGE = select(func.max(_BRANCHES.c.change))
+_ALL = select(_BRANCHES.c.authority, _BRANCHES.c.change, _BRANCHES.c.sealed).order_by(_BRANCHES.c.authority)
 
 T = TypeVar("T")
 
@@ -208,11 +211,11 @@ def store_branch(
         DirectoryError: its organisation is unknown, it is not newer, or it names what another branch has.
     """
     branch = open_branch(unverified, public=_public(keystore, authority_of(unverified)))
-    stored = _load(connection, keystore)
+    stored, before_this = _load(connection, keystore)
     before = stored.get(branch.authority.id)
     if before is not None and branch.version <= before.version:
         raise DirectoryError(f"{branch.authority.id}: version {branch.version} is not newer")
-    change = _change(connection) + 1
+    change = before_this + 1
     directory = Directory({**stored, branch.authority.id: branch}.values(), version=change)
     authority = keystore.pseudonym(f"directory/{branch.authority.id}")
     row = {
@@ -234,7 +237,8 @@ def load(connection: Connection, keystore: KeyStore) -> Directory:
         DirectoryError: the branches do not fit together.
         CannotOpenError: a row was changed or moved.
     """
-    return Directory(_load(connection, keystore).values(), version=_change(connection))
+    branches, change = _load(connection, keystore)
+    return Directory(branches.values(), version=change)
 
 
 _loaded: WeakKeyDictionary[Engine, tuple[KeyStore, Directory]] = WeakKeyDictionary()
@@ -260,19 +264,18 @@ def current(connection: Connection, keystore: KeyStore) -> Directory:
 
 
 def _change(connection: Connection) -> int:
-    return connection.execute(select(func.max(_BRANCHES.c.change))).scalar() or 0
+    return connection.execute(_CHANGE).scalar() or 0
 
 
-def _load(connection: Connection, keystore: KeyStore) -> dict[str, Branch]:
-    rows = connection.execute(
-        select(_BRANCHES.c.authority, _BRANCHES.c.change, _BRANCHES.c.sealed).order_by(_BRANCHES.c.authority)
-    )
-    branches = {}
-    for authority, change, sealed in rows:
+def _load(connection: Connection, keystore: KeyStore) -> tuple[dict[str, Branch], int]:
+    """Return the branches and the newest change among them: one statement, and so one moment."""
+    branches, newest = {}, 0
+    for authority, change, sealed in connection.execute(_ALL):
+        newest = max(newest, change)
         signed = _open(keystore, sealed, authority=authority, change=change)
         branch = open_branch(signed, public=_public(keystore, authority_of(signed)))
         branches[branch.authority.id] = branch
-    return branches
+    return branches, newest
 
 
 def _seal(keystore: KeyStore, signed: SignedBranch, *, authority: bytes, change: int) -> bytes:

@@ -7,10 +7,12 @@ call), and jose is asked for nothing but the signature. Claims and time are chec
 """
 
 import binascii
+import functools
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from jose import jwk, jws
@@ -28,6 +30,7 @@ LONGEST_LIFETIME = timedelta(hours=8)
 
 _HEADER = strict.write({"alg": ALGORITHMS.ES256, "typ": "JWT"})
 _SEGMENTS = 3
+_REMEMBERED = 2048  # tokens of which it is known that we signed them
 _RESERVED = ("iss", "iat", "exp", "nbf")
 
 
@@ -54,6 +57,7 @@ class Issuer:
         self.name = name
         self._private = jwk.construct(pem.decode(), ALGORITHMS.ES256)
         self._public = self._private.public_key()
+        self._signed = functools.lru_cache(_REMEMBERED)(self._read)
 
     @classmethod
     def of(cls, keystore: KeyStore, *, name: str) -> "Issuer":
@@ -89,25 +93,31 @@ class Issuer:
         3. the signature, 4. the claims are there and of their types, 5. issuer and audience are the expected
         ones, 6. the time: issued, begun, not over, and no longer than we issue.
 
+        1 to 4 depend on nothing but the token's bytes and our key, so a token that held is remembered, one
+        that did not never; 5 and 6 are checked at each use.
+
         Raises:
             TokenError: one of them fails.
         """
-        try:
-            header, payload = _segments(unverified_token)
-            if header != _HEADER:
-                raise TokenError("the header is not ours")
-            jws.verify(unverified_token, self._public, algorithms=[ALGORITHMS.ES256])
-            claims, not_before = _claims(strict.read(payload))
-        except ShapeError:
-            raise TokenError("a claim is missing or not of its type") from None
-        except JOSEError:
-            raise TokenError("the signature does not hold") from None
+        claims, not_before = self._signed(unverified_token)
         if claims.issuer != self.name:
             raise TokenError("another issuer")
         if claims.audience != audience:
             raise TokenError("another audience")
         _check_time(claims, not_before, at)
         return claims
+
+    def _read(self, unverified_token: str) -> "tuple[Claims, datetime | None]":
+        try:
+            header, payload = _segments(unverified_token)
+            if header != _HEADER:
+                raise TokenError("the header is not ours")
+            jws.verify(unverified_token, self._public, algorithms=[ALGORITHMS.ES256])
+            return _claims(strict.read(payload))
+        except ShapeError:
+            raise TokenError("a claim is missing or not of its type") from None
+        except JOSEError:
+            raise TokenError("the signature does not hold") from None
 
 
 def _segments(token: str) -> tuple[bytes, bytes]:
@@ -133,13 +143,14 @@ def _decode(segment: str) -> bytes:
 def _claims(body: Value) -> tuple[Claims, datetime | None]:
     required = {name: body.field(name) for name in ("iss", "sub", "aud", "iat", "exp")}
     raw = body.raw_object()
+    others = {name: value for name, value in raw.items() if name not in required and name != "nbf"}
     claims = Claims(
         issuer=required["iss"].text(),
         subject=required["sub"].text(),
         audience=required["aud"].text(),
         issued_at=_time(required["iat"]),
         expires_at=_time(required["exp"]),
-        others={name: value for name, value in raw.items() if name not in required and name != "nbf"},
+        others=MappingProxyType(others),
     )
     return claims, _time(body.field("nbf")) if "nbf" in raw else None
 

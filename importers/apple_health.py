@@ -24,7 +24,7 @@ where there is no device, and then cut down to the product's name if it holds on
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
@@ -32,7 +32,9 @@ from importers import codes
 from importers.apple_values import (
     MAX_CACHE,
     MAX_TEXT,
+    NO_PAIR,
     Attributes,
+    Dates,
     Kind,
     category_value,
     components,
@@ -40,9 +42,11 @@ from importers.apple_values import (
     period,
 )
 from importers.archive import BROKEN, ZipLimits, open_export
-from importers.candidates import Candidate, FormatError, Reason, Rejection, RowError, excerpt
+from importers.candidates import FormatError, Item, Reason, Rejection, RowError, excerpt
 from importers.stream import steady
 from policies.vocabulary import Category
+from vault.columns import Builder, Number, Part, Shape, Units
+from vault.errors import MalformedRecordError
 from vault.measures import BLOOD_PRESSURE_PANEL
 from vault.record import Component, Provenance, Record
 
@@ -54,9 +58,10 @@ _MAX_DEPTH = 16
 _MAX_ATTRIBUTE_RULES = 2_000
 _MAX_NAMES = 2_000
 _MAX_PARTS = 64
-
-
-Item = Candidate | Rejection
+_MAX_KINDS = 256
+_MAX_KEY = 2_000
+#: So many rows are handed on together.
+ROWS = 8192
 
 
 def read(source: BinaryIO, *, provenance: Provenance, limits: ZipLimits | None = None) -> Iterator[Item]:
@@ -76,13 +81,28 @@ def read(source: BinaryIO, *, provenance: Provenance, limits: ZipLimits | None =
 
 
 @dataclass(slots=True)
-class _Open:
-    """An element whose end is awaited, and what stood inside it."""
+class _Group:
+    """A Correlation or Workout whose end is awaited, and what stood inside it."""
 
     attributes: Attributes
     line: int
-    metadata: dict[str, str] | None = None
-    parts: list[tuple[Attributes, int]] | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    parts: list[Attributes] = field(default_factory=list)
+
+
+class _Series:
+    """Records of one type, unit, source and device; their shape's number in the rows of one batch."""
+
+    __slots__ = ("batch", "is_pressure", "kind", "number", "shape")
+
+    def __init__(self, kind: Kind, shape: Shape) -> None:
+        self.kind, self.shape = kind, shape
+        self.is_pressure = shape.category is Category.BLOOD_PRESSURE
+        self.batch = self.number = -1
+
+
+#: A Record whose end is awaited: series, start, zone, duration, numbers, text, and a lone pressure's mark.
+_Row = tuple[_Series, int, int, int, tuple[Number, ...], str, bytes]
 
 
 class _Export:
@@ -91,18 +111,22 @@ class _Export:
     def __init__(self, provenance: Provenance) -> None:
         self._provenance = provenance
         self._kinds: dict[tuple[str, str], Kind] = {}
-        self._devices: dict[tuple[str, str], Provenance] = {}
-        self._items: list[Item] = []
+        self._series: dict[tuple[str | None, ...], _Series] = {}
+        self._dates = Dates()
+        self._builder, self._batch = Builder(), 0
+        self._rejected: list[Rejection] = []
         self._depth = 0
         self._started = False
         self._yielded = False
         self._rules = 0
         self._fed = 0
         self._names: dict[str, str] = {}
-        self._open: _Open | None = None
-        self._record: _Open | None = None
+        self._group: _Group | None = None
+        self._in_record = False
+        self._row: _Row | None = None
+        self._metadata: dict[str, str] = {}
         self._unread: dict[str, int] = {}
-        self._waiting: dict[bytes, list[Candidate]] = {}
+        self._waiting: dict[bytes, list[_Row]] = {}
         self._waiting_count = 0
         self._claimed: dict[bytes, int] = {}
         self._parser = self._make_parser()
@@ -128,17 +152,24 @@ class _Export:
         broken = None
         for chunk in _chunks(stream, start):
             broken = Reason.BROKEN_ZIP if chunk is None else self._feed(chunk)
-            yield from self._items
-            self._yielded = self._yielded or bool(self._items)
-            self._items = []
             if broken is not None:
                 break
+            yield from self._made(ROWS)
         if broken is not None and not self._yielded:
             raise FormatError(broken, str(self._parser.CurrentLineNumber))
         self._finish()
         if broken is not None:
             self._reject(self._parser.CurrentLineNumber, RowError(Reason.CUT_OFF))
-        yield from self._items
+        yield from self._made(1)
+
+    def _made(self, enough: int) -> Iterator[Item]:
+        rejected, self._rejected = self._rejected, []
+        yield from rejected
+        self._yielded = self._yielded or bool(rejected) or len(self._builder) > 0
+        if len(self._builder) >= enough:
+            builder, self._builder = self._builder, Builder()
+            self._batch += 1
+            yield builder.columns()
 
     def _feed(self, chunk: bytes) -> Reason | None:
         """Parse a piece (the last one is empty); return why it cannot be, if the XML is broken there."""
@@ -168,43 +199,52 @@ class _Export:
         self._depth += 1
         depth = self._depth
         if name == "Record" and 1 < depth <= 3:  # noqa: PLR2004 - below the root, or inside a Correlation
-            if self._record is None:
-                self._record = _Open(attributes, self._parser.CurrentLineNumber)
-        elif depth == 1:
+            if not self._in_record:
+                self._in_record = True
+                self._begin(attributes)
+        elif depth > _MAX_DEPTH:
+            raise FormatError(Reason.NOT_LIKE_EXPORT)
+        elif name == "MetadataEntry" and depth > 1:
+            if attributes.get("key") in codes.METADATA:
+                self._take_metadata(attributes)
+        else:
+            self._start_other(name, attributes, depth)
+
+    def _start_other(self, name: str, attributes: Attributes, depth: int) -> None:
+        if depth == 1:
             if name != "HealthData":
                 raise FormatError(Reason.NOT_HEALTH_EXPORT)
             self._started = True
-        elif depth > _MAX_DEPTH:
-            raise FormatError(Reason.NOT_LIKE_EXPORT)
-        elif name == "MetadataEntry":
-            self._metadata(attributes)
         elif name in {"Correlation", "Workout"} and depth == 2:  # noqa: PLR2004 - below the root
-            self._open = _Open(attributes, self._parser.CurrentLineNumber, parts=[])
+            self._group = _Group(attributes, self._parser.CurrentLineNumber)
         elif name == "WorkoutStatistics" and depth == 3:  # noqa: PLR2004 - of the whole, not of a part
-            self._part(attributes, self._parser.CurrentLineNumber)
+            self._part(attributes)
         elif (depth == 2 and name not in _PASSED_BY) or name == "WorkoutRoute":  # noqa: PLR2004
             key = name if name in self._unread or len(self._unread) < _MAX_PARTS else "…"
             self._unread[key] = self._unread.get(key, 0) + 1
 
-    def _part(self, attributes: Attributes, line: int) -> None:
-        parts = None if self._open is None else self._open.parts
-        if parts is not None and len(parts) < _MAX_PARTS:
-            parts.append((attributes, line))
+    def _part(self, attributes: Attributes) -> None:
+        if self._group is not None and len(self._group.parts) < _MAX_PARTS:
+            self._group.parts.append(attributes)
 
-    def _metadata(self, attributes: Attributes) -> None:
-        holder = self._record or self._open
-        key = attributes.get("key", "")
-        if holder is not None and key in codes.METADATA:
-            holder.metadata = (holder.metadata or {}) | {key: attributes.get("value", "")[:MAX_TEXT]}
+    def _take_metadata(self, attributes: Attributes) -> None:
+        key, value = attributes["key"], attributes.get("value", "")[:MAX_TEXT]
+        if self._in_record:
+            self._metadata[key] = value
+        elif self._group is not None:
+            self._group.metadata[key] = value
 
     def _end(self, name: str) -> None:
         self._depth -= 1
         if name == "Record" and self._depth <= 2:  # noqa: PLR2004 - a Record that _start took up
-            record, self._record = self._record, None
-            if record is not None:
-                self._take_record(record)
-        elif name in {"Correlation", "Workout"} and self._depth == 1 and self._open is not None:
-            group, self._open = self._open, None
+            self._in_record = False
+            row, self._row = self._row, None
+            if row is not None:
+                self._take_row(row)
+            if self._metadata:
+                self._metadata = {}
+        elif name in {"Correlation", "Workout"} and self._depth == 1 and self._group is not None:
+            group, self._group = self._group, None
             try:
                 self._take_group(name, group)
             except RowError as error:
@@ -212,105 +252,130 @@ class _Export:
 
     # --- rows
 
-    def _take_record(self, found: _Open) -> None:
-        if self._open is not None and self._open.attributes.get("type") == codes.BLOOD_PRESSURE:
-            self._part(found.attributes, found.line)
+    def _begin(self, attributes: Attributes) -> None:
+        """Read a Record, all but the metadata inside it."""
+        if self._group is not None and self._group.attributes.get("type") == codes.BLOOD_PRESSURE:
+            self._part(attributes)
             return
         try:
-            record = self._single(found)
+            self._row = self._read(attributes)
         except RowError as error:
-            self._reject(found.line, error)
-            return
-        candidate = Candidate(record, f"line {found.line}")
-        if record.category is not _PRESSURE_DRAWER or not self._hold_back(found.attributes, candidate):
-            self._items.append(candidate)
+            self._reject(self._parser.CurrentLineNumber, error)
 
-    def _take_group(self, name: str, group: _Open) -> None:
-        if name == "Workout":
-            self._items.append(Candidate(self._workout(group), f"line {group.line}"))
-        elif group.attributes.get("type") == codes.BLOOD_PRESSURE:
-            self._items.append(Candidate(self._blood_pressure(group), f"line {group.line}"))
-
-    def _single(self, found: _Open) -> Record:
-        attributes = found.attributes
-        identifier = attributes.get("type")
-        if not identifier:
-            raise RowError(Reason.NO_TYPE)
-        kind = self._kind(identifier[:MAX_TEXT], attributes.get("unit", ""))
-        start, end = period(attributes)
-        quantity, same, text = None, None, ""
-        value = attributes.get("value")
-        if kind.type.numeric or (kind.unit and value is not None):
+    def _read(self, attributes: Attributes) -> _Row:
+        get = attributes.get
+        value = get("value")
+        unit = get("unit", "") if value is not None else ""
+        key = get("type"), unit, get("device", ""), get("sourceName", "")
+        series = self._series.get(key) or self._new_series(*key)
+        start, zone, duration = self._dates.period(get("startDate"), get("endDate"))
+        numbers: tuple[Number, ...] = NO_PAIR
+        text, mark = "", b""
+        if series.kind.numeric:
             if value is None:
                 raise RowError(Reason.NO_VALUE)
-            quantity, same = kind.number(value)
-            if not kind.unit:
-                raise RowError(Reason.NO_UNIT)
+            numbers = series.kind.pair(value)
+            if series.is_pressure:
+                mark = _mark(attributes)
         elif value is not None:
-            text = category_value(value, identifier)
-        parts = components(found.metadata) if found.metadata else ()
-        shared = kind.type
-        # by position, in the order of Record: half the time of keywords, and every row comes here
-        return Record(
-            shared.category, "Observation", shared.code, start, self._source(attributes), end, "final",
-            quantity, same, text, parts,
-        )  # fmt: skip
+            text = category_value(value, attributes["type"])
+        return series, start, zone, duration, numbers, text, mark
+
+    def _new_series(self, identifier: str | None, unit: str, device: str, source: str) -> _Series:
+        if not identifier:
+            raise RowError(Reason.NO_TYPE)
+        kind = self._kind(identifier[:MAX_TEXT], unit)
+        came = replace(self._provenance, device=device_name(device, source))
+        shape = Shape(kind.type.category, "Observation", kind.type.code, "final", kind.units, (), came)
+        series = _Series(kind, shape)
+        if len(self._series) >= MAX_CACHE:
+            self._series.clear()
+        if len(identifier) + len(unit) + len(device) + len(source) <= _MAX_KEY:
+            self._series[identifier, unit, device, source] = series
+        return series
 
     def _kind(self, identifier: str, unit: str) -> Kind:
+        unit = unit[:MAX_TEXT].strip()
         kind = self._kinds.get((identifier, unit))
         if kind is None:
-            if len(self._kinds) >= MAX_CACHE:
+            if len(self._kinds) >= _MAX_KINDS:
                 self._kinds.clear()
-            kind = self._kinds[identifier, unit] = Kind(identifier, unit[:MAX_TEXT].strip())
+                self._series.clear()
+            kind = self._kinds[identifier, unit] = Kind(identifier, unit)
         return kind
 
+    def _take_row(self, row: _Row) -> None:
+        if self._metadata:
+            row = _with_parts(row, self._metadata)
+        if not row[-1] or not self._hold_back(row):
+            self._put(row)
+
+    def _put(self, row: _Row) -> None:
+        series, start, zone, duration, numbers, text, _ = row
+        if series.batch != self._batch:
+            series.batch, series.number = self._batch, self._builder.shape(series.shape)
+        self._builder.row(series.number, start, numbers, duration=duration, zone=zone, text=text)
+
+    def _take_group(self, name: str, group: _Group) -> None:
+        if name == "Workout":
+            self._add(self._workout(group))
+        elif group.attributes.get("type") == codes.BLOOD_PRESSURE:
+            self._add(self._blood_pressure(group))
+
+    def _add(self, record: Record) -> None:
+        try:
+            self._builder.add(record)
+        except MalformedRecordError:
+            raise RowError(Reason.DOES_NOT_FIT) from None
+
     def _source(self, attributes: Attributes) -> Provenance:
-        key = attributes.get("device", ""), attributes.get("sourceName", "")
-        found = self._devices.get(key)
-        if found is None:
-            if len(self._devices) >= MAX_CACHE:
-                self._devices.clear()
-            found = self._devices[key] = replace(self._provenance, device=device_name(*key))
-        return found
+        name = device_name(attributes.get("device", ""), attributes.get("sourceName", ""))
+        return replace(self._provenance, device=name)
 
     def _reject(self, line: int, error: RowError) -> None:
-        self._items.append(Rejection.of(f"line {line}", error.reason, error.quote))
+        self._rejected.append(Rejection.of(f"line {line}", error.reason, error.quote))
 
     # --- blood pressure
 
-    def _blood_pressure(self, group: _Open) -> Record:
+    def _blood_pressure(self, group: _Group) -> Record:
         start, end = period(group.attributes)
         parts: dict[str, Component] = {}
-        given = group.parts or []
-        for attributes, line in given:
-            record = self._single(_Open(attributes, line))
+        for attributes in group.parts:
+            component = self._pressure(attributes)
             if attributes["type"] in _PRESSURES:
-                parts[attributes["type"]] = Component(record.code, record.quantity, record.canonical)
+                parts[attributes["type"]] = component
         if not parts:
             raise RowError(Reason.BAD_PAIR)
-        for attributes, _ in given:
-            self._claim(_key(attributes))
+        for attributes in group.parts:
+            self._claim(_mark(attributes))
         ordered = [parts[name] for name in _PRESSURES if name in parts]
         return Record(
             category=Category.BLOOD_PRESSURE,
             kind="Observation",
             code=BLOOD_PRESSURE_PANEL,
             start=start,
-            provenance=self._source(group.attributes if "device" in group.attributes else given[0][0]),
+            provenance=self._source(group.attributes if "device" in group.attributes else group.parts[0]),
             end=end,
             components=(*ordered, *components(group.metadata)),
         )
 
-    def _hold_back(self, attributes: Attributes, candidate: Candidate) -> bool:
+    def _pressure(self, attributes: Attributes) -> Component:
+        """Read one half; what would be wrong about it alone is wrong about the pair."""
+        self._read(attributes)
+        kind = self._kind(attributes["type"][:MAX_TEXT], attributes.get("unit", ""))
+        value = attributes.get("value")
+        return Component(kind.type.code, *(kind.quantity(value) if kind.numeric and value else (None, None)))
+
+    def _hold_back(self, row: _Row) -> bool:
         """Keep a lone pressure until its Correlation comes, or drop it if it came; ``False`` if full."""
-        key = _key(attributes)
-        claimed = self._claimed.get(key, 0)
+        mark = row[-1]
+        claimed = self._claimed.get(mark, 0)
         if claimed:
-            self._claimed[key] = claimed - 1
+            self._claimed[mark] = claimed - 1
             return True
         if self._waiting_count >= MAX_WAITING:
             return False
-        self._waiting.setdefault(key, []).append(candidate)
+        self._waiting.setdefault(mark, []).append(row)
         self._waiting_count += 1
         return True
 
@@ -326,14 +391,14 @@ class _Export:
 
     # --- workouts, and the end
 
-    def _workout(self, group: _Open) -> Record:
+    def _workout(self, group: _Group) -> Record:
         attributes = group.attributes
         start, end = period(attributes)
         duration = attributes.get("duration")
         quantity = None
         if duration is not None:
             kind = self._kind("HKWorkoutTypeIdentifier", attributes.get("durationUnit", "min"))
-            quantity, _ = kind.number(duration)
+            quantity, _ = kind.quantity(duration)
         return Record(
             category=Category.ACTIVITY,
             kind="Observation",
@@ -346,7 +411,7 @@ class _Export:
             components=(*self._totals(group), *components(group.metadata)),
         )
 
-    def _totals(self, group: _Open) -> Iterator[Component]:
+    def _totals(self, group: _Group) -> Iterator[Component]:
         """Yield a workout's sums: older exports write them as attributes, newer ones as statistics."""
         old = group.attributes
         sums = [
@@ -356,25 +421,24 @@ class _Export:
                 ("ActiveEnergyBurned", "totalEnergyBurned"),
             )
         ]
-        sums += [(part.get("type", ""), part.get("sum"), part.get("unit")) for part, _ in group.parts or []]
+        sums += [(part.get("type", ""), part.get("sum"), part.get("unit")) for part in group.parts]
         for identifier, value, unit in sums:
             if identifier and value and unit:
                 kind = self._kind(identifier[:MAX_TEXT], unit)
-                yield Component(kind.type.code, *kind.number(value))
+                yield Component(kind.type.code, *kind.quantity(value))
 
     def _finish(self) -> None:
         """Let out what no Correlation claimed, and say what was not read."""
         for waiting in self._waiting.values():
-            self._items += waiting
+            for row in waiting:
+                self._put(row)
         self._waiting = {}
         for name, count in self._unread.items():
-            self._items.append(
-                Rejection.of(f"{excerpt(name)[1:-1]} × {count}", Reason.NOT_READ, excerpt(name))
-            )
+            where = f"{excerpt(name)[1:-1]} × {count}"
+            self._rejected.append(Rejection.of(where, Reason.NOT_READ, excerpt(name)))
 
 
 _PRESSURES = (codes.SYSTOLIC_TYPE, codes.DIASTOLIC_TYPE)
-_PRESSURE_DRAWER = Category.BLOOD_PRESSURE
 _PASSED_BY = frozenset(("ExportDate", "Me", "ActivitySummary", "Record", "MetadataEntry"))
 
 
@@ -396,7 +460,18 @@ def _chunks(stream: BinaryIO, start: bytes) -> Iterator[bytes | None]:
         yield chunk
 
 
-def _key(attributes: Attributes) -> bytes:
+def _with_parts(row: _Row, metadata: dict[str, str]) -> _Row:
+    """Return a row of few: one whose metadata is kept, as components without a number."""
+    series, start, zone, duration, numbers, text, mark = row
+    parts = tuple(Part(one.code, one.text, _NO_UNITS) for one in components(metadata))
+    series = _Series(series.kind, replace(series.shape, parts=parts))
+    return series, start, zone, duration, numbers + len(parts) * NO_PAIR, text, mark
+
+
+_NO_UNITS = Units("", None, same=False)
+
+
+def _mark(attributes: Attributes) -> bytes:
     """Return a short mark of one pressure, the same inside a Correlation and outside."""
     names = ("type", "startDate", "endDate", "value", "unit", "sourceName")
     whole = "\0".join([attributes.get(name, "") for name in names])

@@ -1,21 +1,33 @@
-"""What stands in a row of Apple Health's export: values, dates, and the names of devices."""
+"""What stands in a row of Apple Health's export: values, dates, and the names of devices.
+
+Ten years of a watch are millions of rows of few kinds, days and values, so each of these is read once and
+remembered; :data:`MAX_CACHE` bounds how many.
+"""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from importers import codes
-from importers.candidates import Reason, RowError, excerpt
+from importers.candidates import YEARS, Reason, RowError, excerpt
+from keys.envelope import microseconds
+from vault.columns import NO_END, NOTHING, Number, Units, split
 from vault.measures import HEALTHKIT, canonical
 from vault.record import Code, Component, Quantity
-from vault.units import bounded, is_ucum, ucum
+from vault.units import MAX_DIGITS, bounded, is_ucum, ucum
 
 MAX_TEXT = 256
 MAX_CACHE = 4_096
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _DATE_LENGTH = len("2026-03-01 08:00:00 -0500")
-_ZONE = len("2026-03-01 08:00:00 ")
+_SECOND = 1_000_000
+_TIMES = {
+    f"{hour:02d}:{minute:02d}": (60 * hour + minute) * 60 * _SECOND
+    for hour in range(24)
+    for minute in range(60)
+}
+_SECONDS = {f":{second:02d}": second * _SECOND for second in range(60)}
 _DEVICE_NAME = re.compile(
     r"\bname:(.*?)(?:, (?:manufacturer|model|hardware|firmware|software|localIdentifier):|>?$)"
 )
@@ -24,59 +36,133 @@ _DEVICE_MODEL = re.compile(r"\bmodel:([^,>]+)")
 _PRODUCT = re.compile(r"iPhone|iPad|iPod|Apple[\s\xa0]Watch|Watch", re.IGNORECASE)
 
 Attributes = dict[str, str]
+#: A row's own number and its canonical form.
+Pair = tuple[Number, Number]
+NO_PAIR: Pair = (NOTHING, NOTHING)
 
 
 class Kind:
     """All that records of one type and unit share, and the numbers seen so far."""
 
-    __slots__ = ("_numbers", "percent", "type", "unit")
+    __slots__ = ("_is_kept", "_pairs", "_shift", "numeric", "type", "unit", "units")
 
     def __init__(self, identifier: str, unit: str) -> None:
         self.type = codes.apple_type(identifier)
-        self.percent = unit == "%"
         self.unit = ucum(unit) if is_ucum(ucum(unit)) else unit
-        self._numbers: dict[str, tuple[Quantity, Quantity | None]] = {}
+        self.numeric = self.type.numeric or bool(unit)
+        self._shift = 2 if unit == "%" else 0  # Apple writes percent as a fraction
+        self._pairs: dict[str, Pair] = {}
+        one = Quantity(Decimal(1), self.unit)
+        other = canonical(self.type.code, one) if self.numeric else None
+        self.units = Units(self.unit, None if other is None else other.unit, other == one)
+        self._is_kept = other is None or self.units.same
 
-    def number(self, text: str) -> tuple[Quantity, Quantity | None]:
-        """Return a value and its canonical form."""
-        found = self._numbers.get(text)
+    def pair(self, text: str) -> Pair:
+        """Return a value and its canonical form, each as mantissa and exponent.
+
+        Raises:
+            RowError: it is no number, or has no unit.
+        """
+        found = self._pairs.get(text)
         if found is None:
-            if len(self._numbers) >= MAX_CACHE:
-                self._numbers.clear()
-            found = self._numbers[text] = self._read(text)
+            found = self._read(text)
+            if not self.unit:
+                raise RowError(Reason.NO_UNIT)
+            if len(self._pairs) >= MAX_CACHE:
+                self._pairs.clear()
+            self._pairs[text] = found
         return found
 
-    def _read(self, text: str) -> tuple[Quantity, Quantity | None]:
+    def quantity(self, text: str) -> tuple[Quantity, Quantity | None]:
+        """Return a value and its canonical form."""
         value = bounded(Decimal(text)) if _NUMBER.fullmatch(text) else None
         if value is None:
             raise RowError(Reason.BAD_NUMBER, excerpt(text))
-        quantity = Quantity(value.scaleb(2) if self.percent else value, self.unit)
+        quantity = Quantity(value.scaleb(self._shift) if self._shift else value, self.unit)
         return quantity, canonical(self.type.code, quantity)
+
+    def _read(self, text: str) -> Pair:
+        if self._is_kept:  # most rows: nothing is to be converted, and the digits tell all
+            whole, point, part = text.partition(".")
+            digits = whole + part
+            if bool(part) == bool(point) and whole and len(digits) <= MAX_DIGITS and _is_plain(digits):
+                return (int(digits), self._shift - len(part)), NOTHING
+        quantity, other = self.quantity(text)
+        return split(quantity.value), NOTHING if other is None or self.units.same else split(other.value)
+
+
+class Dates:
+    """Reads ``2026-03-01 08:00:00 -0500``, each day once."""
+
+    __slots__ = ("_days",)
+
+    def __init__(self) -> None:
+        self._days: dict[str, tuple[int, int]] = {}
+
+    def period(self, first: str | None, last: str | None) -> tuple[int, int, int]:
+        """Return a row's start in µs since 1970, its zone in minutes, and its duration where its end differs.
+
+        Raises:
+            RowError: there is no date, or it is none, or not of the years that are taken; the end comes first.
+        """
+        if not first:
+            raise RowError(Reason.NO_DATE)
+        start, zone = self._moment(first)
+        if last is None or last == first:
+            return start, zone, NO_END
+        duration = self._moment(last)[0] - start
+        if duration < 0:
+            raise RowError(Reason.ENDS_BEFORE_START)
+        return start, zone, duration or NO_END
+
+    def _moment(self, text: str) -> tuple[int, int]:
+        try:
+            midnight, zone = self._days[text[:11] + text[19:]]
+            return midnight + _TIMES[text[11:16]] + _SECONDS[text[16:19]], zone
+        except KeyError:
+            return self._read(text)
+
+    def _read(self, text: str) -> tuple[int, int]:
+        at = date(text)
+        zone = at.utcoffset()
+        assert zone is not None  # noqa: S101 date() has seen to it
+        if len(self._days) >= MAX_CACHE:
+            self._days.clear()
+        start, minutes = microseconds(at), int(zone.total_seconds()) // 60
+        midnight = microseconds(at.replace(hour=0, minute=0, second=0))
+        self._days[text[:11] + text[19:]] = midnight, minutes
+        return start, minutes
+
+
+def _is_plain(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit()
 
 
 def period(attributes: Attributes) -> tuple[datetime, datetime | None]:
     """Return a row's start, and its end where it differs."""
-    first = attributes.get("startDate")
+    first, last = attributes.get("startDate"), attributes.get("endDate")
     if not first:
         raise RowError(Reason.NO_DATE)
-    start = _date(first)
-    last = attributes.get("endDate")
-    if last is None or last == first:
-        return start, None
-    end = _date(last)
-    same_zone = first[_ZONE:] == last[_ZONE:]  # then the texts compare as the times do, and much faster
-    if (last < first) if same_zone else (end < start):
+    start = date(first)
+    end = start if last is None else date(last)
+    if end < start:
         raise RowError(Reason.ENDS_BEFORE_START)
-    return start, None if not same_zone and end == start else end
+    return start, None if end == start else end
 
 
-def _date(text: str) -> datetime:
-    """Read ``2026-03-01 08:00:00 -0500``; fromisoformat is ten times as fast as strptime."""
+def date(text: str) -> datetime:
+    """Read one date; fromisoformat is ten times as fast as strptime.
+
+    Raises:
+        RowError: it is no date, or not of the years that are taken.
+    """
     if len(text) == _DATE_LENGTH and text[10] == " " == text[19] and text[4] == "-" == text[7]:
         try:
-            return datetime.fromisoformat(text[:19] + text[20:])
+            at = datetime.fromisoformat(text[:19] + text[20:])
         except ValueError:
-            pass
+            at = datetime.max.replace(tzinfo=UTC)
+        if at.year in YEARS and at.microsecond == 0 and at.tzinfo is not None:
+            return at
     raise RowError(Reason.BAD_DATE, excerpt(text))
 
 

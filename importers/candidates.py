@@ -7,8 +7,11 @@ of the bad value and nothing else of the file; rejections are sealed by the inta
 from dataclasses import dataclass
 from enum import Enum
 
+from vault.columns import Columns
 from vault.record import Record
 
+#: A date outside these years is a slip; at the calendar's very ends other time zones have no such moment.
+YEARS = range(1800, 2201)
 _QUOTE = 40
 
 
@@ -49,10 +52,12 @@ class Reason(Enum):
     BAD_TEXT = ("holds characters that are not text", "innehåller tecken som inte är text")
     TOO_DEEP = ("nested too deeply", "har för många nivåer")
     TOO_LONG = ("too long", "för lång")
+    DOES_NOT_FIT = ("the value does not fit", "värdet ryms inte")
+    NOT_JSON_HERE = ("not valid JSON ({})", "ingen giltig JSON ({})")
     # a whole file
     UNKNOWN_FORMAT = (
-        "Not a file that can be read here. Accepted: Apple Health's export (zip or xml) and FHIR R4 (JSON).",
-        "Filen går inte att läsa in. Det som går är Apple Hälsas export (zip eller xml) och FHIR R4 (JSON).",
+        "Not a file that can be read here. Accepted: Apple Health's export (zip or xml) and FHIR R4 (JSON, NDJSON).",
+        "Filen går inte att läsa in. Det som går är Apple Hälsas export (zip eller xml) och FHIR R4 (JSON, NDJSON).",
     )
     EMPTY = ("The file is empty.", "Filen är tom.")
     NOT_HEALTH_EXPORT = ("Not an export from Apple Health.", "Filen är ingen export från Apple Hälsa.")
@@ -118,6 +123,10 @@ class Rejection:
         return cls(where, reason.text("en", quote), reason.text("sv", quote))
 
 
+#: What a format yields: rows by column where it reads many alike, else one at a time.
+Item = Columns | Candidate | Rejection
+
+
 class RowError(Exception):
     """Inside a format: this row is not taken."""
 
@@ -131,5 +140,5 @@ class FormatError(Exception):
 
     def __init__(self, reason: Reason, quote: str = "") -> None:
         super().__init__(reason.text("en", quote))
-        self.reason = reason
+        self.reason, self.quote = reason, quote
         self.sv = reason.text("sv", quote)

@@ -1,11 +1,12 @@
 """Which format a file is in, from its first bytes; its name is only a hint when those do not tell."""
 
+import json
 from enum import StrEnum
 
 from importers.candidates import FormatError, Reason
 
 #: So many first bytes are enough.
-SNIFF = 4096
+SNIFF = 1 << 16
 
 _BOM = b"\xef\xbb\xbf"
 _WIDE_XML = (b"\xff\xfe<\x00", b"\xfe\xff\x00<")
@@ -16,6 +17,7 @@ class Format(StrEnum):
 
     APPLE_HEALTH = "apple-health"
     FHIR = "fhir"
+    NDJSON = "fhir-ndjson"
 
 
 def detect(first: bytes, filename: str = "") -> Format:
@@ -31,8 +33,20 @@ def detect(first: bytes, filename: str = "") -> Format:
     text = first.removeprefix(_BOM).lstrip()
     if text.startswith(b"<"):
         return Format.APPLE_HEALTH
+    if text.startswith(b"{") and (filename.lower().endswith(".ndjson") or _is_lines(text)):
+        return Format.NDJSON
     if text.startswith((b"{", b"[")):
         return Format.FHIR
     if not text and filename.lower().endswith(".json"):
         return Format.FHIR
     raise FormatError(Reason.UNKNOWN_FORMAT)
+
+
+def _is_lines(text: bytes) -> bool:
+    """Tell whether the first line is a whole object and another follows."""
+    first, _, rest = text.partition(b"\n")
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return rest.lstrip().startswith(b"{")

@@ -1,22 +1,24 @@
-"""FHIR R4 as JSON: a single resource or a Bundle of any type, as candidates.
+"""FHIR R4 as JSON: a single resource, a Bundle of any type, or NDJSON (a resource a line), as candidates.
 
 An Observation becomes a measurement (:mod:`importers.observation`); everything else is kept as a document of
 its kind, whole. Nothing valid is lost: what the fields cannot say stands in the resource. References are
 never followed, least of all out of the file. A Patient is kept like the rest, in the ``location`` drawer,
 since it says where a person lives; it never decides whose record it is — that is the vault's owner.
 
-Of a history Bundle only the newest version of each resource is taken. A file is read whole (64 MiB at most):
-JSON has no safe way to be cut.
+Of a history Bundle only the newest version of each resource is taken. What a request holds is read whole, and
+refused whole where it is no JSON (:func:`read`). A file may be of any size, so its Bundle is read entry by entry:
+where it breaks off, the entries before are kept, and its owner is told (:func:`read_file`).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, BinaryIO
 
 from importers.candidates import Candidate, FormatError, Reason, Rejection, RowError, excerpt
+from importers.json_stream import JsonStream
 from importers.observation import concept, observation, undated
 from importers.r4 import RESOURCE_TYPES, parse_date_time
 from vault.measures import category_of_resource
@@ -42,6 +44,7 @@ _DATED = (
     "dateTime", "date", "dateAsserted", "recordedDate", "recorded", "issued", "created", "sent",
 )  # fmt: skip
 _LISTS = frozenset(("coding", "extension", "modifierExtension", "contained"))
+_BLANK = b" \t\r\n\xef\xbb\xbf"
 _META_LISTS = ("profile", "security", "tag")
 
 
@@ -54,27 +57,141 @@ class _Bad:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a file is read, and how large one resource may be, in bytes."""
+    """How much is read at once, and how large one resource may be, in bytes."""
 
-    file: int = 64 << 20
+    whole: int = 64 << 20
     resource: int = 8 << 20
 
 
 def read(
-    source: bytes | BinaryIO, *, provenance: Provenance, limits: Limits | None = None
+    source: bytes, *, provenance: Provenance, limits: Limits | None = None
 ) -> Iterator[Candidate | Rejection]:
-    """Yield what a FHIR JSON file holds, in its order.
+    """Yield what a FHIR JSON text holds, in its order.
 
     Raises:
         FormatError: not JSON, or not a FHIR resource at all.
     """
     bounds = limits or Limits()
-    resource = _parse(_bytes(source, bounds))
+    if len(source) > bounds.whole:
+        raise FormatError(Reason.TOO_LARGE)
+    resource = parse(source)
     if not isinstance(resource, dict) or "resourceType" not in resource:
         raise FormatError(Reason.UNKNOWN_FORMAT)
+    yield from _read(resource, _kind(resource), _Reader(provenance, bounds), 0)
+
+
+def read_file(
+    source: BinaryIO, *, provenance: Provenance, limits: Limits | None = None
+) -> Iterator[Candidate | Rejection]:
+    """Yield what a FHIR JSON file of any size holds, in its order; a break keeps the entries before it.
+
+    Raises:
+        FormatError: not JSON, or not a FHIR resource at all.
+    """
+    bounds = limits or Limits()
+    told = _told_of_bundle(_stream(source, bounds))
+    source.seek(0)
+    stream, reader = _stream(source, bounds), _Reader(provenance, bounds)
+    if told.get("resourceType") != "Bundle":
+        resource = stream.value()
+        _demand_end(stream)
+        if not isinstance(resource, dict) or "resourceType" not in resource:
+            raise FormatError(Reason.UNKNOWN_FORMAT)
+        yield from _read(resource, _kind(resource), reader, 0)
+        return
+    number = 0
+    try:
+        for found in _stream_bundle(stream, told, reader):
+            yield found
+            number += 1
+        _demand_end(stream)
+    except FormatError:
+        if not number:
+            raise
+        yield Rejection.of("Bundle", Reason.CUT_OFF)
+
+
+def read_lines(
+    source: BinaryIO, *, provenance: Provenance, limits: Limits | None = None
+) -> Iterator[Candidate | Rejection]:
+    """Yield what an NDJSON file of any size holds; a bad line is listed, and costs no other."""
+    bounds = limits or Limits()
+    reader = _Reader(provenance, bounds)
+    number = 0
+    while line := source.readline(bounds.whole):
+        number += 1
+        where, whole = f"line {number}", line
+        while not line.endswith(b"\n") and (line := source.readline(bounds.whole)):
+            whole = b""
+        if not whole:
+            yield Rejection.of(where, Reason.TOO_LONG)
+        elif whole.strip(_BLANK):
+            yield from _read_line(whole, where, reader)
+
+
+def _read_line(line: bytes, where: str, reader: "_Reader") -> Iterator[Candidate | Rejection]:
+    try:
+        resource = parse(line)
+    except FormatError as error:
+        match error.reason:
+            case Reason.NOT_JSON:
+                yield Rejection.of(where, Reason.NOT_JSON_HERE, error.quote)
+            case Reason.NOT_UTF8:
+                yield Rejection.of(where, Reason.BAD_TEXT)
+            case reason:
+                yield Rejection.of(where, reason)
+        return
+    yield from _read(resource, where, reader, 0)
+
+
+def _stream(source: BinaryIO, limits: Limits) -> JsonStream:
+    return JsonStream(source, _DECODER, limit=limits.whole)
+
+
+def _told_of_bundle(stream: JsonStream) -> dict[str, Any]:
+    """Return resourceType and type of what may be a Bundle. They may stand behind its entries, which are passed by."""
+    told: dict[str, Any] = {}
+    if stream.peek() != "{":
+        return told
+    for name in stream.names():
+        if name == "entry" and stream.peek() == "[":
+            for _ in stream.elements():
+                pass
+        elif name in {"resourceType", "type"}:
+            told.setdefault(name, stream.value())
+        else:
+            stream.value()
+        if "resourceType" in told and ("type" in told or told["resourceType"] != "Bundle"):
+            break
+    return told
+
+
+def _stream_bundle(
+    stream: JsonStream, told: dict[str, Any], reader: "_Reader"
+) -> Iterator[Candidate | Rejection]:
+    seen: set[str] = set()
+    for name in stream.names():
+        if name in seen:
+            yield Rejection.of("Bundle", Reason.TWO_OF_A_KIND, excerpt(name))
+            stream.value()
+        elif name == "entry" and stream.peek() == "[":
+            yield from _entries(stream.elements(), told.get("type"), "Bundle", reader, 0)
+        elif name == "entry":
+            stream.value()
+            yield Rejection.of("Bundle", Reason.WRONG_TYPE, "entry")
+        else:
+            stream.value()
+        seen.add(name)
+
+
+def _demand_end(stream: JsonStream) -> None:
+    if stream.peek():
+        stream.take("")
+
+
+def _kind(resource: dict[str, Any]) -> str:
     kind = resource["resourceType"]
-    where = kind if isinstance(kind, str) and kind in RESOURCE_TYPES else "resource"
-    yield from _read(resource, where, _Reader(provenance, bounds), 0)
+    return kind if isinstance(kind, str) and kind in RESOURCE_TYPES else "resource"
 
 
 def read_resource(resource: dict[str, Any], *, provenance: Provenance) -> Record:
@@ -86,26 +203,16 @@ def read_resource(resource: dict[str, Any], *, provenance: Provenance) -> Record
     return _Reader(provenance, Limits()).record(resource)
 
 
-def _bytes(source: bytes | BinaryIO, limits: Limits) -> bytes:
-    data = source if isinstance(source, bytes) else source.read(limits.file + 1)
-    if len(data) > limits.file:
-        raise FormatError(Reason.TOO_LARGE)
-    return data
+def parse(data: bytes) -> Any:
+    """Read JSON as FHIR has it; what FHIR does not allow stands in the tree as what :func:`read_resource` refuses.
 
-
-def _parse(data: bytes) -> Any:
+    Raises:
+        FormatError: not JSON.
+    """
     try:
-        text = data.decode("utf-8-sig")
+        return _DECODER.decode(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise FormatError(Reason.NOT_UTF8) from None
-    try:
-        return json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=Decimal,
-            parse_int=_integer,
-            parse_constant=lambda name: _Bad(Reason.BAD_NUMBER, name),
-        )
     except json.JSONDecodeError as error:
         raise FormatError(Reason.NOT_JSON, f"{error.lineno}:{error.colno}") from None
     except RecursionError:
@@ -123,6 +230,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         found[twice] = _Bad(Reason.TWO_OF_A_KIND, excerpt(twice))
     return found
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_float=Decimal,
+    parse_int=_integer,
+    parse_constant=lambda name: _Bad(Reason.BAD_NUMBER, name),
+)
 
 
 def _read(resource: Any, where: str, reader: "_Reader", depth: int) -> Iterator[Candidate | Rejection]:
@@ -145,12 +260,18 @@ def _bundle(
     if not isinstance(entries, list):
         yield Rejection.of(where, Reason.WRONG_TYPE, "entry")
         return
+    yield from _entries(entries, bundle.get("type"), where, reader, depth)
+
+
+def _entries(
+    entries: Iterable[Any], kind: Any, where: str, reader: "_Reader", depth: int
+) -> Iterator[Candidate | Rejection]:
     newest: set[tuple[str, str]] = set()
     for number, entry in enumerate(entries):
         place = f"{where}.entry[{number}]"
         if not isinstance(entry, dict):
             yield Rejection.of(place, Reason.WRONG_TYPE, "entry")
-        elif bundle.get("type") == "history" and _is_older(entry, newest):
+        elif kind == "history" and _is_older(entry, newest):
             yield Rejection.of(place, Reason.SUPERSEDED)
         elif "resource" not in entry:
             yield Rejection.of(place, Reason.NO_RESOURCE)

@@ -1,59 +1,60 @@
 """The intake: claims an upload, lets the child parse it, and commits what the child sealed.
 
-1. an import is claimed by a lease, so that one worker has it; 2. the child parses and seals without a KeyStore;
-3. every batch is one transaction: segments, claims, counts, lease, the vault's new head; 4. the log's outcome
-entry states that head. A worker that dies is followed by another after the lease, from the beginning: what is
-already stored is known by its fingerprints, so nothing is stored twice and nothing is lost.
+1. an import is claimed by a lease (:mod:`importers.lease`), so that one worker has it; 2. the child parses and seals
+without a KeyStore; 3. every batch is one transaction: segments, claims, counts, lease, the vault's new head; 4. the
+log's outcome entry states that head. A worker that dies is followed by another, from the beginning: what is already
+stored is known by its fingerprints, so nothing is stored twice and nothing is lost.
 """
 
+import itertools
 import json
-import os
+import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from audit.errors import LogUnavailableError
 from audit.events import Activity, Actor, Event, EventKind, HeadRef
 from audit.log import AuditLog
 from identity.principal import System
-from importers import wire
-from importers.tables import ImportClaimRow, ImportRow
+from importers import lease, wire
+from importers.batch import Batch, Digests, hold, keep_claims, named, told_marks
+from importers.lease import LEASE, LostLeaseError, Sign
+from importers.tables import UNDER_WAY, ImportClaimRow, ImportRow
 from importers.wire import Claim, Done, Need, Progress, Sealed, Shelf, Task
 from keys import envelope
 from keys.envelope import Window, context, microseconds
 from keys.keystore import KeyStore
 from keys.primitives import PrivateKey
-from policies.vocabulary import Category
 from vault import naming, state
-from vault.change import Change, StaleGenerationError
-from vault.database import Database
-from vault.errors import VaultError
+from vault.change import Change
+from vault.database import Database, DatabaseUnavailableError
 from vault.naming import INTAKE_DRAWER, DrawerName
-from vault.segment import Segment
-from vault.state import Drawer, VaultState
+from vault.state import VaultState
 
 _IMPORTS = ImportRow.__table__  # type: ignore[attr-defined]
 _CLAIMS = ImportClaimRow.__table__  # type: ignore[attr-defined]
-LEASE = timedelta(seconds=30)
+_LOG = logging.getLogger(__name__)
 BATCH = 64
 MAX_ATTEMPTS = 5
+#: A running import looks this often whether it is still wanted, and every tenth time extends its lease.
+LOOK = timedelta(seconds=1)
+_RENEW_EVERY = LEASE // LOOK // 3
 _FAILED = "importen kunde inte slutföras / the import could not be completed"
 
 #: Who may hold a key of a drawer at a moment: recipients and the window of each.
 Wanted = Callable[[VaultState, DrawerName, datetime], Mapping[str, Window]]
-
-
-class LostLeaseError(Exception):
-    """The import was cancelled, or another worker has it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,19 +66,6 @@ class Upload:
     entry: bytes
     author: tuple[str, str, str, str]
     on_behalf_of: str = ""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the child said since the last commit; and each shelf's digest when it was last looked at."""
-
-    rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
-    claims: list[Claim] = field(default_factory=list)
-    progress: Progress | None = None
-    shelves: dict[tuple[DrawerName, bytes], bytes] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return sum(len(rows) for rows in self.rows.values()) + len(self.claims)
 
 
 def seal_upload(keystore: KeyStore, vault: bytes, import_id: bytes, upload: Upload) -> bytes:
@@ -124,7 +112,7 @@ def of_vault(connection: Connection, vault: bytes) -> list[ImportRow]:
 
 
 def cancel(connection: Connection, vault: bytes, import_id: bytes, *, at: datetime) -> bool:
-    """End an import, whatever it is at: the worker loses its lease at its next commit. False if there is none."""
+    """End an import, whatever it is at: its worker commits nothing more and ends within a second. False if none."""
     ended = {"state": "cancelled", "lease_owner": b"", "lease_until_us": 0, "updated_us": microseconds(at)}
     done = connection.execute(update(_IMPORTS).where(*_is(_IMPORTS, vault, import_id)).values(ended))
     return done.rowcount == 1
@@ -163,11 +151,13 @@ class Intake:
         log: AuditLog,
         *,
         uploads: Path,
+        workers: Path,
         wanted: Wanted,
         clock: Callable[[], datetime],
     ) -> None:
         self._database, self._keystore, self._log = database, keystore, log
-        self._uploads, self._wanted, self._clock = uploads, wanted, clock
+        self._uploads, self._workers, self._wanted, self._clock = uploads, workers, wanted, clock
+        self._told_to_stop = threading.Event()
 
     def path(self, import_id: bytes) -> Path:
         """Return where an import's sealed upload lies."""
@@ -176,74 +166,78 @@ class Intake:
     def run_waiting(self) -> int:
         """Run every import that waits or whose worker died; return how many were run."""
         ran = 0
-        while (claimed := self._database.write_now(self._claim)) is not None:
+        while not self._told_to_stop.is_set() and (claimed := self._take_turn()) is not None:
             self._run(claimed)
             ran += 1
         return ran
 
+    def stop(self) -> None:
+        """Claim nothing more, and give back what runs: another worker takes it up at once."""
+        self._told_to_stop.set()
+
     # --- claiming
 
+    @cached_property
+    def _sign(self) -> Sign:
+        return Sign(self._workers)
+
+    def _take_turn(self) -> ImportRow | None:
+        """Claim an import. First a look, which disturbs nobody who writes."""
+        at = self._clock()
+        waiting = self._database.read_now(lambda reader: lease.next_in_turn(reader, self._sign, at))
+        return None if waiting is None else self._database.write_now(self._claim)
+
     def _claim(self, connection: Connection) -> ImportRow | None:
-        """Take the import that has waited longest, of a vault where none is running.
+        return lease.claim(connection, self._sign, self._clock())
 
-        Two imports of one vault beside each other would each be told that nothing is there yet, and each store it.
-        """
-        now = microseconds(self._clock())
-        leased = (_IMPORTS.c.state == "running") & (_IMPORTS.c.lease_until_us >= now)
-        free = or_(_IMPORTS.c.state == "queued", (_IMPORTS.c.state == "running") & ~leased)
-        calm = _IMPORTS.c.vault_id.not_in(select(_IMPORTS.c.vault_id).where(leased))
-        query = select(_IMPORTS).where(free, calm).order_by(_IMPORTS.c.created_us)
-        row = connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        lease = {
-            "lease_owner": os.urandom(16),
-            **self._lease(),
-        }  # of this run: threads of one worker differ too
-        changes = {"state": "running", "attempts": row["attempts"] + 1, **lease}
-        connection.execute(
-            update(_IMPORTS).where(*_is(_IMPORTS, row["vault_id"], row["import_id"])).values(changes)
-        )
-        return ImportRow(**{**row, **changes})
-
-    def _lease(self) -> dict[str, Any]:
-        now = self._clock()
-        return {"lease_until_us": microseconds(now + LEASE), "updated_us": microseconds(now)}
+    def _update(self, connection: Connection, row: ImportRow, changes: Mapping[str, Any]) -> None:
+        lease.hold(connection, row, changes, at=self._clock())
 
     # --- running
 
     def _run(self, row: ImportRow) -> None:
-        """Run one attempt; what ends it before its end is tried again, a few times, from the beginning."""
+        """Run one attempt. What ends it before its end is tried again from the beginning."""
         try:
-            if row.attempts > MAX_ATTEMPTS:
-                self._end(row, "failed", _FAILED)
-                return
-            try:
-                error = self._converse(row)
-            except (wire.BrokenPipeToChildError, BrokenPipeError, VaultError):
-                self._database.write_now(lambda connection: self._requeue(connection, row))
-                return
-            if not error:
-                self._end(row, "rehearsed" if row.rehearse else "done", "")
-            else:
-                self._end(row, "failed", error)
+            self._attempt(row)
         except LostLeaseError:
-            return
-        except LogUnavailableError:
-            # The log is down, which is no fault of the file: wait for the lease to pass, and do not count it.
-            self._database.write_now(
-                lambda connection: self._update(connection, row, {"attempts": row.attempts - 1})
-            )
+            pass
+        except (LogUnavailableError, DatabaseUnavailableError) as fault:
+            # No fault of the file: it is not counted, and when the lease has passed it is taken up again.
+            _LOG.warning("an import waits: %s", type(fault).__name__)
 
-    def _requeue(self, connection: Connection, row: ImportRow) -> None:
-        self._update(connection, row, {"state": "queued"})
+    def _attempt(self, row: ImportRow) -> None:
+        try:
+            error = self._converse(row)
+        except (LostLeaseError, LogUnavailableError, DatabaseUnavailableError):
+            raise
+        except Exception as fault:  # noqa: BLE001 whatever ended it, its text may quote the file
+            self._try_again(row, fault)
+            return
+        if not error:
+            self._end(row, "rehearsed" if row.rehearse else "done", "", {"position": row.size})
+        else:
+            self._end(row, "failed", error)
+
+    def _try_again(self, row: ImportRow, fault: Exception) -> None:
+        """Put the import back in the queue, a few times; to be told to stop is not the file's fault."""
+        if self._told_to_stop.is_set():
+            self._database.write_now(lambda connection: self._update(connection, row, {"state": "queued"}))
+            return
+        tried = {"attempts": row.attempts + 1}
+        if row.attempts + 1 >= MAX_ATTEMPTS:
+            self._end(row, "failed", _FAILED, tried)
+        else:
+            self._database.write_now(
+                lambda connection: self._update(connection, row, {"state": "queued", **tried})
+            )
+        _LOG.warning("try %d of an import ended early: %s", row.attempts + 1, type(fault).__name__)
 
     def _converse(self, row: ImportRow) -> str:
         """Run the child to its end; return why the file was refused, or nothing.
 
         Raises:
-            BrokenPipeToChildError: the child died, or said what it may not.
-            VaultError: the vault moved on under it, or is not what it was.
+            wire.BrokenPipeToChildError: the child died or was ended, or said what it may not.
+            vault.errors.VaultError: the vault moved on under it, or is not what it was.
             LostLeaseError: the import was cancelled, or another worker has it.
         """
         upload = open_upload(self._keystore, row.vault_id, row.import_id, row.sealed)
@@ -262,14 +256,14 @@ class Intake:
 
     @contextmanager
     def _beating(self, row: ImportRow, child: "subprocess.Popen[bytes]") -> Iterator[None]:
-        """Extend the lease while the child thinks (it may read long before its first record), or end it."""
+        """End the child once it is not wanted, and extend the lease (it may read long before its first record)."""
         over = threading.Event()
 
         def beat() -> None:
-            while not over.wait(LEASE.total_seconds() / 3):
-                try:
-                    self._database.write_now(lambda connection: self._update(connection, row, {}))
-                except LostLeaseError:
+            for tick in itertools.count(1):
+                if over.wait(LOOK.total_seconds()):
+                    return
+                if self._told_to_stop.is_set() or not self._is_ours(row, tick):
                     child.kill()
                     return
 
@@ -281,22 +275,31 @@ class Intake:
             over.set()
             thread.join()
 
+    def _is_ours(self, row: ImportRow, tick: int) -> bool:
+        try:
+            if tick % _RENEW_EVERY:
+                return self._database.read_now(lambda connection: lease.is_ours(connection, row))
+            self._database.write_now(lambda connection: self._update(connection, row, {}))
+        except LostLeaseError:
+            return False
+        except DatabaseUnavailableError:
+            return True  # should it come back before the lease is over, the import goes on
+        return True
+
     def _listen(self, row: ImportRow, upload: Upload, child: "subprocess.Popen[bytes]") -> str:
         inward, outward = cast("Any", child.stdout), cast("Any", child.stdin)
         wire.send(outward, self._task(row, upload))
-        batch = _Batch()
+        batch = Batch()
         while True:
             match wire.from_child(inward):
-                case Need(name, month):
-                    shelf, tag, digest = self._shelf(row, name, month)
-                    batch.shelves[name, tag] = digest
+                case Need(name, months):
+                    shelf, digests = self._shelf(row, name, months)
+                    batch.shelves |= digests
                     wire.send(outward, shelf)
                 case Sealed(name, sealed):
-                    if sealed.import_id != row.import_id or (name, sealed.tag) not in batch.shelves:
-                        raise wire.BrokenPipeToChildError("the import child sealed what it was not asked to")
-                    batch.rows.setdefault(name, []).append(sealed)
+                    batch.add(name, sealed, import_id=row.import_id)
                 case Claim() as claim:
-                    batch.claims.append(claim)
+                    batch.claim(claim)
                 case Progress() as progress:
                     batch.progress = progress
                     self._commit(row, batch)
@@ -323,132 +326,87 @@ class Intake:
             on_behalf_of=upload.on_behalf_of,
         )
 
-    def _shelf(self, row: ImportRow, name: str, month: str) -> tuple[Shelf, bytes, bytes]:
-        """Return where to seal to, the shelf's tag, and the digest of what stands on it."""
+    def _shelf(self, row: ImportRow, name: str, months: list[str]) -> tuple[Shelf, Digests]:
+        """Return where to seal to, and the digest of what stands on each shelf."""
         logged = self._log.latest_head(row.vault_id)
-        drawer_name, at = _named(name), self._clock()
-        if row.rehearse and drawer_name != INTAKE_DRAWER:
+        at = self._clock()
+        if row.rehearse and named(name) != INTAKE_DRAWER:
             return self._database.read_now(
-                lambda connection: self._rehearse_shelf(connection, row, drawer_name, month, logged)
+                lambda connection: self._rehearse_shelf(connection, row, name, months, logged)
             )
-        opened, head = self._database.write_now(
-            lambda connection: self._open_shelf(connection, row, drawer_name, month, logged, at)
+        shelf, digests, head = self._database.write_now(
+            lambda connection: self._open_shelf(connection, row, name, months, logged, at)
         )
         if head is not None:
             self._log_head(row, head)
-        return opened
+        return shelf, digests
 
     def _open_shelf(
         self,
         connection: Connection,
         row: ImportRow,
-        name: DrawerName,
-        month: str,
+        name: str,
+        months: list[str],
         logged: HeadRef | None,
         at: datetime,
-    ) -> tuple[tuple[Shelf, bytes, bytes], HeadRef | None]:
+    ) -> tuple[Shelf, Digests, HeadRef | None]:
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=at)
-        before = change.drawer(name)
-        generation, public = change.generation_for(name, self._wanted(change.state, name, at))
+        before = change.drawer(named(name))
+        wanted = self._wanted(change.state, named(name), at)
+        generation, public = change.generation_for(named(name), wanted)
         changed = before is None or before.current != generation
-        found = change.drawer(name)
+        found = change.drawer(named(name))
         assert found is not None  # noqa: S101 generation_for has just made it
-        tag = naming.month_tag(change.state.keys, name, month)
-        own, theirs = self._fingerprints(connection, change.state, found, tag, row)
+        tags = [naming.month_tag(change.state.keys, named(name), month) for month in months]
+        theirs, own = told_marks(connection, change.state, found, tags, row.import_id)
+        digests = {(name, tag): found.shelves.get(tag, b"") for tag in tags}
         shelf = Shelf(found.id, generation, public.raw, theirs, own)
-        return (shelf, tag, found.shelves.get(tag, b"")), change.finish() if changed else None
+        return shelf, digests, change.finish() if changed else None
 
     def _rehearse_shelf(
-        self, connection: Connection, row: ImportRow, name: DrawerName, month: str, logged: HeadRef | None
-    ) -> tuple[Shelf, bytes, bytes]:
+        self, connection: Connection, row: ImportRow, name: str, months: list[str], logged: HeadRef | None
+    ) -> tuple[Shelf, Digests]:
         """Do the same and change nothing: what is sealed in a rehearsal is thrown away, so any key will do."""
         loaded = state.load(connection, self._keystore, row.vault_id, logged=logged)
-        found, tag = state.drawer(connection, loaded, name), naming.month_tag(loaded.keys, name, month)
-        own = theirs = b""
-        if found is not None:
-            own, theirs = self._fingerprints(connection, loaded, found, tag, row)
+        found = state.drawer(connection, loaded, named(name))
+        tags = [naming.month_tag(loaded.keys, named(name), month) for month in months]
+        theirs, own = told_marks(connection, loaded, found, tags, row.import_id)
         public = PrivateKey.generate().public().raw
-        return Shelf(naming.drawer_id(loaded.keys, name), 1, public, theirs, own), tag, b""
-
-    def _fingerprints(
-        self, connection: Connection, vault_state: VaultState, found: Drawer, tag: bytes, row: ImportRow
-    ) -> tuple[bytes, bytes]:
-        """Return what stands on a shelf: this import's own, and all others'."""
-        rows = state.segments(connection, vault_state, found, tags=[tag])
-        own = b"".join(one.fingerprints for one in rows if one.import_id == row.import_id)
-        theirs = b"".join(one.fingerprints for one in rows if one.import_id != row.import_id)
-        return own, theirs
+        shelf = Shelf(naming.drawer_id(loaded.keys, named(name)), 1, public, theirs, own)
+        return shelf, {(name, tag): b"" for tag in tags}
 
     # --- committing
 
-    def _commit(self, row: ImportRow, batch: _Batch) -> None:
+    def _commit(self, row: ImportRow, batch: Batch) -> None:
         logged = self._log.latest_head(row.vault_id)
-        head = self._database.write_now(lambda connection: self._store(connection, row, batch, logged))
+        head, shelves = self._database.write_now(
+            lambda connection: self._store(connection, row, batch, logged)
+        )
         if head is not None:
             self._log_head(row, head)
-        batch.rows, batch.claims = {}, []
+        batch.shelves |= shelves
+        batch.rows, batch.claims = {}, {}
 
     def _store(
-        self, connection: Connection, row: ImportRow, batch: _Batch, logged: HeadRef | None
-    ) -> HeadRef | None:
+        self, connection: Connection, row: ImportRow, batch: Batch, logged: HeadRef | None
+    ) -> tuple[HeadRef | None, Digests]:
+        """Return the new head, and the digest of each shelf that now stands otherwise."""
         self._update(connection, row, self._counts(batch.progress))
         rows = {name: kept for name, kept in batch.rows.items() if not row.rehearse or name == INTAKE_DRAWER}
         if not rows and not batch.claims:
-            return None
+            return None, {}
         change = Change(connection, self._keystore, row.vault_id, logged=logged, at=self._clock())
         if not row.rehearse:
-            self._hold(connection, change, batch)
-            for claim in batch.claims:
-                self._keep_claim(connection, row, change.state, claim)
+            claimed = batch.marks_of_claims(change.state)
+            hold(connection, change, batch, claimed)
+            keep_claims(connection, change.state, row.import_id, claimed)
+        shelves: Digests = {}
         for name, kept in rows.items():
-            change.add(_named(name), kept)
-            found = change.drawer(_named(name))
+            change.add(named(name), kept)
+            found = change.drawer(named(name))
             if found is not None:
-                batch.shelves |= {(name, one.tag): found.shelves[one.tag] for one in kept}
-        return change.finish() if rows else None
-
-    def _hold(self, connection: Connection, change: Change, batch: _Batch) -> None:
-        """Hold what the child was told of each shelf to what stands there now.
-
-        Raises:
-            StaleGenerationError: somebody has since added what it brings, or removed what it found there.
-        """
-        brought: dict[tuple[DrawerName, bytes], set[int]] = {}
-        claimed: dict[tuple[DrawerName, bytes], set[int]] = {}
-        for name, rows in batch.rows.items():
-            for one in rows:
-                brought.setdefault((name, one.tag), set()).update(_marks(one.fingerprints))
-        for claim in batch.claims:
-            tag = naming.month_tag(change.state.keys, _named(claim.name), claim.month)
-            claimed.setdefault((claim.name, tag), set()).update(_marks(claim.fingerprints))
-        for name, tag in brought.keys() | claimed.keys():
-            found = change.drawer(_named(name))
-            if found is None or found.shelves.get(tag, b"") == batch.shelves.get((name, tag), b""):
-                continue
-            there = {
-                mark
-                for one in state.segments(connection, change.state, found, tags=[tag])
-                for mark in _marks(one.fingerprints)
-            }
-            ours = brought.get((name, tag), set())
-            if ours & there or not claimed.get((name, tag), set()) <= there | ours:
-                raise StaleGenerationError("the shelf moved on")
-
-    def _keep_claim(
-        self, connection: Connection, row: ImportRow, vault_state: VaultState, claim: Claim
-    ) -> None:
-        name = _named(claim.name)
-        at = {
-            "vault_id": row.vault_id,
-            "import_id": row.import_id,
-            "drawer": naming.drawer_id(vault_state.keys, name),
-            "tag": naming.month_tag(vault_state.keys, name, claim.month),
-        }
-        where = [_CLAIMS.c[column] == value for column, value in at.items()]
-        old = connection.execute(select(_CLAIMS.c.fingerprints).where(*where)).scalar() or b""
-        marks = np.unique(np.frombuffer(bytes(old) + claim.fingerprints, dtype=">u8")).tobytes()
-        connection.execute(delete(_CLAIMS).where(*where))
-        connection.execute(insert(_CLAIMS).values(**at, fingerprints=marks))
+                shelves |= {(name, one.tag): found.shelves[one.tag] for one in kept}
+        return change.finish() if rows else None, shelves
 
     def _counts(self, progress: Progress | None) -> dict[str, Any]:
         if progress is None:
@@ -462,35 +420,23 @@ class Intake:
             "rejected": progress.rejected,
         }
 
-    def _update(self, connection: Connection, row: ImportRow, changes: Mapping[str, Any]) -> None:
-        """Change the import while the lease is ours; extends it.
-
-        Raises:
-            LostLeaseError: it is not.
-        """
-        where = (*_is(_IMPORTS, row.vault_id, row.import_id), _IMPORTS.c.lease_owner == row.lease_owner)
-        running = _IMPORTS.c.state == "running"
-        done = connection.execute(
-            update(_IMPORTS).where(*where, running).values({**self._lease(), **changes})
-        )
-        if done.rowcount != 1:
-            raise LostLeaseError
-
-    def _end(self, row: ImportRow, final: str, error: str) -> None:
-        self._database.write_now(
-            lambda connection: self._update(connection, row, {"state": final, "error": error})
-        )
+    def _end(
+        self, row: ImportRow, final: str, error: str, changes: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        ended = {"state": final, "error": error, **changes}
+        self._database.write_now(lambda connection: self._update(connection, row, ended))
         self.path(row.import_id).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove uploads of ended imports, and those cut off as they came in (no import, a day old)."""
+        """Remove uploads of ended imports, those cut off as they came in (no import, a day old), and dead signs."""
+        self._sign.tidy()
         query = select(_IMPORTS.c.import_id, _IMPORTS.c.state)
         states = self._database.read_now(
             lambda connection: {bytes(one).hex(): told for one, told in connection.execute(query)}
         )
         a_day_ago = (self._clock() - timedelta(days=1)).timestamp()
         for file in self._uploads.iterdir():
-            waits = states.get(file.name) in {"queued", "running"}
+            waits = states.get(file.name) in UNDER_WAY
             if not waits and (file.name in states or file.stat().st_mtime < a_day_ago):
                 file.unlink(missing_ok=True)
 
@@ -516,19 +462,6 @@ class Intake:
             vault=row.vault_id,
             subject=row.import_id.hex(),
         )
-
-
-def _named(name: str) -> DrawerName:
-    """Return the drawer that the child means: a category's, or the intake drawer."""
-    try:
-        return name if name == INTAKE_DRAWER else Category(name)
-    except ValueError:
-        raise wire.BrokenPipeToChildError("the import child named an unknown drawer") from None
-
-
-def _marks(fingerprints: bytes) -> list[int]:
-    marks: list[int] = np.frombuffer(fingerprints, dtype=">u8").tolist()
-    return marks
 
 
 def _is(table: Any, vault: bytes, import_id: bytes) -> tuple[Any, Any]:

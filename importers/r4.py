@@ -6,6 +6,8 @@ Source: https://hl7.org/fhir/R4/resourcelist.html, observation.html, datatypes.h
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+from importers.candidates import YEARS
+
 RESOURCE_TYPES = frozenset(
     [
         "Account",
@@ -184,8 +186,6 @@ EFFECTIVE = tuple(name for name in OBSERVATION_ELEMENTS if name.startswith("effe
 _DATE_TIME = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(Z|[+-]\d\d:\d\d))?)?)?", re.ASCII
 )
-#: A date before or after these years is a slip, and outside what a drawer's months are made for.
-_YEARS = range(1800, 2201)
 _LAST_SECOND = 59
 
 
@@ -200,7 +200,7 @@ def parse_date_time(text: str) -> tuple[datetime, bool] | None:
     if found is None:
         return None
     year, month, day, hour, minute, second, fraction, zone = found.groups()
-    if int(year) not in _YEARS:
+    if int(year) not in YEARS:
         return None
     try:
         at = datetime(

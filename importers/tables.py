@@ -3,13 +3,16 @@
 from sqlalchemy import BigInteger, LargeBinary
 from sqlmodel import Field, SQLModel
 
+#: The states of an import that has not come to its end.
+UNDER_WAY = ("queued", "running")
+
 
 class ImportRow(SQLModel, table=True):
     """One upload and what became of it. ``sealed`` holds upload key, importing principal and file name.
 
     ``state`` is one of queued, running, rehearsed, done, failed, cancelled. A worker owns a running import
-    while ``lease_until_us`` lies ahead; after that another takes it up from the beginning, and the
-    fingerprints see to it that nothing is stored twice.
+    while it lives and ``lease_until_us`` lies ahead; after that another takes it up from the beginning, and the
+    fingerprints see to it that nothing is stored twice. ``attempts`` counts the tries that the file itself ended.
     """
 
     __tablename__ = "imports"

@@ -1,7 +1,7 @@
 """What the import child and its parent say to each other over two pipes: msgpack behind a four-byte length.
 
 The child holds a one-time upload key, the vault's blinding and intake keys and public halves; it has no
-KeyStore, no database and no network use. It asks for a shelf before it seals to it, and is told which
+KeyStore, no database and no network use. It asks for shelves before it seals to them, and is told which
 fingerprints are there already.
 """
 
@@ -33,20 +33,20 @@ class Task(msgspec.Struct, tag="task"):
 
 
 class Need(msgspec.Struct, tag="need"):
-    """The child asks for a shelf: a drawer's name and a month (or the import's id in the intake drawer)."""
+    """The child asks for shelves of one drawer: its name, and months (or the import's id in the intake drawer)."""
 
     name: str
-    month: str
+    months: list[str]
 
 
 class Shelf(msgspec.Struct, tag="shelf"):
-    """The answer: where to seal to, and the fingerprints there, this import's own apart (8 bytes each)."""
+    """The answer: where to seal to, and each shelf's fingerprints, this import's own apart (8 bytes each)."""
 
     drawer: bytes
     generation: int
     public: bytes
-    theirs: bytes
-    own: bytes
+    theirs: list[bytes]
+    own: list[bytes]
 
 
 class Sealed(msgspec.Struct, tag="sealed"):

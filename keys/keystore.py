@@ -9,7 +9,7 @@ passphrase-derived key. Several processes of one installation may open it. Secre
 - *vault*: one a vault, from which the blinding, rules and intake keys derive. They open no record and are
   given to the server without a receipt (:meth:`KeyStore.vault_keys`).
 - *month*: keys of the log's bodies, one a scope and month; destroyed by erasure and by retention.
-- *service*: the log's signing key, head MAC key, session, token, directory and upload keys.
+- *service*: the log's signing key, receipt and head MAC keys, session, token, directory and upload keys.
 
 Honest limit: who holds the file, its passphrase and the database can read everything (docs/threat-model.md).
 """
@@ -18,16 +18,27 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from keys import envelope, primitives
 from keys.envelope import Window, WrapContext, context
-from keys.primitives import CannotOpenError, KeysError, PrivateKey, PublicKey, Signer, derive, mac, random_key
+from keys.primitives import (
+    CannotOpenError,
+    KeysError,
+    Opener,
+    PrivateKey,
+    PublicKey,
+    Signer,
+    derive,
+    mac,
+    random_key,
+)
 from keys.receipt import Receipt
 
 RECEIPT_LIFETIME = timedelta(seconds=10)
+_REMEMBERED = 4096  # vaults and recipients, on each thread
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS root (one INTEGER PRIMARY KEY CHECK (one = 1), salt BLOB NOT NULL, sealed BLOB NOT NULL);
@@ -62,8 +73,41 @@ class Wrap:
     sealed: bytes
 
 
+@dataclass(slots=True)
+class _Link:
+    """One thread's connection, with the keys derived and parsed since the file was last seen to change."""
+
+    connection: sqlite3.Connection
+    version: int = -1
+    vaults: dict[bytes, VaultKeys] = field(default_factory=dict)
+    recipients: dict[str, Opener] = field(default_factory=dict)
+
+    def renew(self) -> "_Link":
+        """Forget what may no longer hold: all from before another connection, or process, wrote.
+
+        SQLite's ``data_version`` tells that for a tenth of what deriving keys anew costs. What this connection
+        destroys itself it does not tell: :meth:`KeyStore._destroy` forgets by hand.
+        """
+        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self.version or len(self.vaults) + len(self.recipients) >= _REMEMBERED:
+            self.forget()
+            self.version = version
+        return self
+
+    def forget(self) -> None:
+        """Forget every key."""
+        self.vaults.clear()
+        self.recipients.clear()
+
+
 class KeyStore:
-    """Secrets in one sealed file; see the module's docstring for the classes."""
+    """Secrets in one sealed file; see the module's docstring for the classes.
+
+    Between two calls it remembers, until anyone writes the file, vaults' keys and recipients' private halves
+    (parsing one costs as much as an opening), and for good the installation's own keys, which nothing destroys.
+    Shred keys are read from the file each time: without one no wrap opens, and no generation's private half is
+    ever remembered.
+    """
 
     def __init__(self, path: Path, root_key: bytes, *, clock: Callable[[], datetime]) -> None:
         self._path = path
@@ -71,9 +115,10 @@ class KeyStore:
         self._names = derive(root_key, label="names")
         self._clock = clock
         self._local = threading.local()
+        self._lasting: dict[str, bytes] = {}
         self._used: dict[tuple[bytes, bytes, int], float] = {}
         self._lock = threading.Lock()
-        self._log_public = self.log_signer().public()
+        self._receipt_key = self._service("receipt")
         self._head_key = self._service("head-mac")
         self._alias_key = self._service("alias")
         self._pseudonym_key = self._service("pseudonym")
@@ -142,7 +187,7 @@ class KeyStore:
     def open(self, receipt: Receipt, wrap: Wrap) -> PrivateKey:
         """Open one wrap against a receipt.
 
-        1. the log signed the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault,
+        1. the log made the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault,
         drawer, generation and recipient, 4. it was not used for them before, 5. the wrap opens under the drawer's
         shred key and the recipient's private half, 6. its authenticated window holds now.
 
@@ -152,8 +197,8 @@ class KeyStore:
         """
         now = self._clock()
         bound = wrap.context
-        if not receipt.is_signed_by(self._log_public):
-            raise RefusedReceiptError("the receipt is not signed by the log")
+        if not receipt.holds(self._receipt_key):
+            raise RefusedReceiptError("the receipt is not the log's")
         if not abs(now - receipt.at) < RECEIPT_LIFETIME:
             raise RefusedReceiptError("the receipt is too old, or from the future")
         if receipt.vault != bound.vault or (bound.drawer, bound.generation) not in receipt.opens.drawers:
@@ -161,12 +206,12 @@ class KeyStore:
         if bound.recipient not in receipt.opens.recipients:
             raise RefusedReceiptError("the receipt names another recipient")
         self._use(receipt, bound)
+        windows = self.vault_keys(bound.vault).windows
         shred = self._find(_shred_name(bound.vault, bound.drawer))
-        recipient = self._find(f"recipient/{bound.recipient}")
+        recipient = self._recipient(bound.recipient)
         if shred is None or recipient is None:
             raise CannotOpenError("the key is destroyed or was never made")
-        windows = self.vault_keys(bound.vault).windows
-        key = envelope.open_wrap(shred, windows, PrivateKey(recipient), wrap.sealed, bound_to=bound)
+        key = envelope.open_wrap(shred, windows, recipient, wrap.sealed, bound_to=bound)
         if not envelope.wrap_window(windows, wrap.sealed).holds(now):
             raise RefusedReceiptError("the wrap's time is over or not yet come")
         return key
@@ -179,14 +224,12 @@ class KeyStore:
 
     def vault_keys(self, vault: bytes) -> VaultKeys:
         """Return the keys of one vault that open no record, making them the first time."""
-        secret = self._secret(f"vault/{vault.hex()}", make=random_key)
-        return VaultKeys(
-            vault,
-            blind=derive(secret, label="blind"),
-            rules=derive(secret, label="rules"),
-            intake=derive(secret, label="intake"),
-            windows=derive(secret, label="windows"),
-        )
+        known = self._link().renew().vaults
+        if vault not in known:
+            secret = self._secret(f"vault/{vault.hex()}", make=random_key)
+            labels = ("blind", "rules", "intake", "windows")
+            known[vault] = VaultKeys(vault, **{label: derive(secret, label=label) for label in labels})
+        return known[vault]
 
     def has_vault(self, vault: bytes) -> bool:
         """Tell whether a vault's keys were made and are not destroyed."""
@@ -228,18 +271,38 @@ class KeyStore:
         """Return the log's signing key; only audit/log.py asks for it."""
         return Signer(self._service("log-signer"))
 
+    def receipt_key(self) -> bytes:
+        """Return the key of receipts; only audit/log.py asks for it."""
+        return self._receipt_key
+
     def service_key(self, name: str) -> bytes:
         """Return a 32-byte key of the installation's own (``session``, ``directory``, ``upload`` ...)."""
         return self._service(f"use/{name}")
 
     def service_secret(self, name: str, *, make: Callable[[], bytes]) -> bytes:
         """Return a secret of any form, made once (the token issuer's PEM)."""
-        return self._secret(f"service-secret/{name}", make=make)
+        return self._lasting_secret(f"service-secret/{name}", make)
 
     # --- the file
 
+    def _recipient(self, recipient: str) -> Opener | None:
+        """Return a recipient's private half, parsed; to be asked after :meth:`vault_keys`, which renews."""
+        known = self._link().recipients
+        if recipient not in known:
+            seed = self._find(f"recipient/{recipient}")
+            if seed is None:
+                return None
+            known[recipient] = PrivateKey(seed).opener()
+        return known[recipient]
+
     def _service(self, name: str) -> bytes:
-        return self._secret(f"service/{name}", make=random_key)
+        return self._lasting_secret(f"service/{name}", random_key)
+
+    def _lasting_secret(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Return a secret that nothing destroys, so that it is read once."""
+        if name not in self._lasting:
+            self._lasting[name] = self._secret(name, make=make)
+        return self._lasting[name]
 
     def _use(self, receipt: Receipt, bound: WrapContext) -> None:
         now = time.monotonic()
@@ -254,14 +317,17 @@ class KeyStore:
                     break
                 del self._used[oldest]
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+    def _link(self) -> _Link:
+        link: _Link | None = getattr(self._local, "link", None)
+        if link is None:
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
-            self._local.connection = connection
-        return connection
+            link = self._local.link = _Link(connection)
+        return link
+
+    def _connection(self) -> sqlite3.Connection:
+        return self._link().connection
 
     def _sealed_name(self, name: str) -> bytes:
         return mac(self._names, name.encode())[:16]
@@ -287,10 +353,12 @@ class KeyStore:
 
     def _destroy(self, names: Iterable[str]) -> None:
         """All or none: a crash between two drawers must not leave one of them to open."""
-        connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("DELETE FROM secrets WHERE name = ?", [(self._sealed_name(n),) for n in names])
-        connection.execute("COMMIT")
+        link = self._link()
+        gone = [(self._sealed_name(name),) for name in names]
+        link.connection.execute("BEGIN IMMEDIATE")
+        link.connection.executemany("DELETE FROM secrets WHERE name = ?", gone)
+        link.connection.execute("COMMIT")
+        link.forget()
 
 
 def _shred_name(vault: bytes, drawer: bytes) -> str:

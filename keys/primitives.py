@@ -6,6 +6,7 @@ in :mod:`keys.envelope`; who may open what is :mod:`keys.keystore`'s matter.
 
 import hmac
 import os
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,10 @@ NONCE_SIZE = 12
 SEED_SIZE = 64 + 32  # ML-KEM-768 seed, then the X25519 scalar
 PUBLIC_SIZE = 1184 + 32  # ML-KEM-768 encapsulation key, then the X25519 point
 
+_BLOCK, _BLOCKS = 64, 128
+_fetched: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_fetched.clear)
+
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -48,6 +53,20 @@ class CannotOpenError(KeysError):
 
 class MalformedError(KeysError):
     """Bytes are not of the format and version they claim to be."""
+
+
+def chance(size: int) -> bytes:
+    """Return up to 64 random bytes for a salt, an id or a nonce, never for a key.
+
+    They were fetched from the operating system with many others: each call to it hands the interpreter to another
+    thread, which a request would wait for. A forked child begins with none.
+    """
+    try:
+        return _fetched.popleft()[:size]
+    except IndexError:
+        block = os.urandom(_BLOCK * _BLOCKS)
+        _fetched.extend(block[i : i + _BLOCK] for i in range(0, len(block), _BLOCK))
+        return os.urandom(_BLOCK)[:size]
 
 
 def random_key() -> bytes:
@@ -69,7 +88,7 @@ def stretch(passphrase: str, *, salt: bytes) -> bytes:
 
 def mac(key: bytes, message: bytes) -> bytes:
     """Return HMAC-SHA256 of ``message``, 32 bytes."""
-    return hmac.digest(key, message, "sha256")
+    return hmac.new(key, message, "sha256").digest()  # hmac.digest would hand the interpreter to another thread
 
 
 def same(left: bytes, right: bytes) -> bool:
@@ -106,7 +125,7 @@ class Encryptor:
 
     def encrypt(self, plaintext: bytes, *, associated: bytes) -> bytes:
         """Seal with AES-256-GCM under a fresh random nonce; return nonce, ciphertext and tag."""
-        nonce = os.urandom(NONCE_SIZE)
+        nonce = chance(NONCE_SIZE)
         return nonce + self._cipher.encrypt(nonce, plaintext, associated)
 
 

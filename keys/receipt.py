@@ -1,14 +1,15 @@
-"""A Receipt: the log's signed word that an entry is durable, and what may therefore be opened.
+"""A Receipt: the log's word that an entry is durable, and what may therefore be opened.
 
 ``audit/log.py`` alone makes one (a test walks the syntax tree); the KeyStore takes nothing else. The type
-stands here so that the KeyStore, a process of its own in production, can check it without knowing the log.
+stands here so that the KeyStore, a process of its own in production, can check it without knowing the log. The word
+is a MAC under a key that the KeyStore holds and gives to the log alone (docs/adr/0011-receipts-are-maced.md).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from keys.envelope import context, microseconds
-from keys.primitives import signature_holds
+from keys.primitives import mac, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Opens:
     drawers: tuple[tuple[bytes, int], ...] = ()
 
 
+NOTHING = Opens()
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A durable entry: its 16-byte id, when, on which vault (16 bytes, empty for none), and what it opens.
@@ -33,18 +37,23 @@ class Receipt:
     entry: bytes
     at: datetime
     vault: bytes
-    opens: Opens = field(default_factory=Opens)
+    opens: Opens = NOTHING
     pending: bool = False
-    signature: bytes = b""
+    tag: bytes = b""
+
+    def holds(self, key: bytes) -> bool:
+        """Tell whether whoever holds this key made it."""
+        return same(self.tag, mac(key, self.message()))
 
     def message(self) -> bytes:
-        """Return the bytes that the log signs."""
-        parts: list[bytes | int | str] = [self.entry, microseconds(self.at), self.vault, int(self.pending)]
-        parts += [len(self.opens.recipients), *self.opens.recipients, len(self.opens.drawers)]
-        for drawer, generation in self.opens.drawers:
-            parts += [drawer, generation]
-        return context("receipt", *parts)
+        """Return the bytes that the tag authenticates."""
+        return message(self.entry, self.at, self.vault, self.opens, pending=self.pending)
 
-    def is_signed_by(self, log_public: bytes) -> bool:
-        """Tell whether the log with this Ed25519 public key signed it."""
-        return signature_holds(log_public, self.signature, self.message())
+
+def message(entry: bytes, at: datetime, vault: bytes, opens: Opens, *, pending: bool) -> bytes:
+    """Return a receipt's bytes, for the log, which makes the tag before the receipt."""
+    parts: list[bytes | int | str] = [entry, microseconds(at), vault, int(pending)]
+    parts += [len(opens.recipients), *opens.recipients, len(opens.drawers)]
+    for drawer, generation in opens.drawers:
+        parts += [drawer, generation]
+    return context("receipt", *parts)

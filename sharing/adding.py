@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from audit.events import Activity, Decision, EventKind, HeadRef
 from consent.gate import Authorization, NextStep, Refused
-from consent.judge import Reason
+from consent.judge import Need, Reason
+from consent.scope import Mask
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed, Purpose
 from sharing.house import House
@@ -31,9 +32,13 @@ _TRIES = 4
 
 @dataclass(frozen=True)
 class Added:
-    """What was added, as it now stands, with the ids it has (new or already there)."""
+    """What was added, as it now stands, with the ids it has (new or already there).
+
+    ``taken`` tells which of what came that is; all of it, unless only some was asked for.
+    """
 
     columns: Columns
+    taken: Mask
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -67,50 +72,85 @@ async def add(
         vault.change.StaleRulesError: the rules change faster than they can be asked about.
     """
     columns = records if isinstance(records, Columns) else Columns.of(records)
+    return await _add(house, principal, alias, columns, purpose, Need.EVERY)
+
+
+async def add_some(
+    house: House, principal: Principal, alias: bytes, columns: Columns, *, purpose: Purpose | None = None
+) -> Added:
+    """Add those of many records that may be added; what is left out is in the log as refused.
+
+    Raises:
+        consent.gate.Refused: none of them may be added.
+        vault.change.StaleRulesError: the rules change faster than they can be asked about.
+    """
+    return await _add(house, principal, alias, columns, purpose, Need.SOME)
+
+
+async def _add(
+    house: House, principal: Principal, alias: bytes, columns: Columns, purpose: Purpose | None, need: Need
+) -> Added:
     for _ in range(_TRIES):
         try:
-            return await _add_once(house, principal, alias, columns, purpose)
+            return await _add_once(house, principal, alias, columns, purpose, need)
         except StaleRulesError:
             continue
     raise StaleRulesError("the rules change all the time")
 
 
 async def _add_once(
-    house: House, principal: Principal, alias: bytes, columns: Columns, purpose: Purpose | None
+    house: House, principal: Principal, alias: bytes, columns: Columns, purpose: Purpose | None, need: Need
 ) -> Added:
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    categories = tuple(dict.fromkeys(columns.shapes[number].category for number in np.unique(columns.shape)))
     authorization = await house.ask(
         principal,
         vault_state,
         Deed.ADD,
         EventKind.ADD,
         Activity.WRITE,
-        categories=categories,
+        categories=_categories(columns),
         purpose=purpose,
+        need=need,
     )
-    await _check_terms(house, authorization, columns)
-    marked = marks.marked(columns, vault_state.keys.intake)
-    shelved = {category: list(_shelves(marked, category)) for category in categories}
+    taken = _permitted(authorization, columns)
+    if not taken.all():
+        await _log_refused(house, authorization, columns.take(~taken), need)
+    marked = marks.marked(columns.take(taken), vault_state.keys.intake)
+    shelved = {category: list(_shelves(marked, category)) for category in _categories(marked)}
     at = house.clock()
     stored, head = await house.database.write(
         lambda connection: _store(house, connection, vault_state, shelved, at)
     )
     if head is not None:
         await house.changed(authorization, head, {"stored": stored})
-    return Added(marked)
+    return Added(marked, taken)
 
 
-async def _check_terms(house: House, authorization: Authorization, columns: Columns) -> None:
-    """Refuse where a rule's finer terms (codes, the data's dates) leave a record out, and log that it was."""
+def _categories(columns: Columns) -> tuple[Category, ...]:
+    return tuple(dict.fromkeys(columns.shapes[number].category for number in np.unique(columns.shape)))
+
+
+def _permitted(authorization: Authorization, columns: Columns) -> Mask:
+    """Tell which records may be added, by category and by the rules' finer terms (codes, the data's dates)."""
     codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
+    taken = np.zeros(len(columns), dtype=np.bool_)
     for number in np.unique(columns.shape):
-        rows = columns.shape == number
-        scope = authorization.scope(columns.shapes[number].category)
-        if not scope.mask(codes, columns.shape[rows], days[rows]).all():
-            outcome = house.outcome(authorization, {"stored": 0})
-            await house.log.append(replace(outcome, decision=Decision.REFUSE, reason=Reason.NOT_PERMITTED))
-            raise Refused(NextStep.ASK_FOR_ACCESS)
+        scope = authorization.scopes.get(columns.shapes[number].category)
+        if scope is not None:
+            rows = columns.shape == number
+            taken[rows] = scope.mask(codes, columns.shape[rows], days[rows])
+    return taken
+
+
+async def _log_refused(house: House, authorization: Authorization, refused: Columns, need: Need) -> None:
+    """Log what may not be added: as the outcome of the whole where all or none is added, else beside it."""
+    outcome = house.outcome(authorization, {"stored": 0})
+    outcome = replace(outcome, decision=Decision.REFUSE, reason=Reason.NOT_PERMITTED)
+    if need is Need.EVERY:
+        await house.log.append(outcome)
+        raise Refused(NextStep.ASK_FOR_ACCESS)
+    beside = replace(outcome, kind=EventKind.ADD, outcome_of=None, categories=_categories(refused))
+    await house.log.append(beside)
 
 
 def _shelves(columns: Columns, category: Category) -> Iterator[_Shelf]:

@@ -58,7 +58,7 @@ class House:
         than the log said, never older. 4. The vault must be this person's own: whoever can write the database
         could else lead one person's alias to another's vault.
         """
-        vault = self.database.read_now(lambda earlier: self.locate(earlier, alias))
+        vault = self.database.look_now(lambda earlier: self.locate(earlier, alias))
         loaded = state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
         if vault != self.decoy and self.keystore.alias(loaded.profile.number) != alias:
             raise TamperedError(Finding.FOREIGN_ALIAS)

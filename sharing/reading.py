@@ -1,13 +1,17 @@
-"""Reading: what a principal may see of a vault, in columns or records (sums and newest values: sharing/summing.py).
+"""Reading: what a principal may see of a vault, in columns or records.
+
+Sums and newest values are :mod:`sharing.summing`'s, pages :mod:`sharing.paging`'s, whole exports
+:mod:`sharing.streaming`'s; all of them begin by :func:`open_segments`.
 
 One snapshot gives head, rules, wraps and sealed bytes; it is closed before the log is awaited; only then are
 keys released and records opened, and the rules' finer terms laid over them as masks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +24,8 @@ from consent.nodes import recipients_of
 from consent.scope import Scope, Terms
 from identity.principal import Principal
 from policies.vocabulary import Action, Category, Deed, Purpose
+from sharing import compacting
+from sharing.aside import aside
 from sharing.house import House
 from vault import naming, state
 from vault.columns import Columns, join
@@ -32,21 +38,32 @@ from vault.segment import Parts, Segment
 from vault.state import Drawer, VaultState
 from vault.summary import Summary
 
+T = TypeVar("T")
+
 _DAY = timedelta(days=1)
 _MANY_MONTHS = 1200  # beyond that, all shelves are fetched
+_LONG = timedelta(days=400)  # a query of so long a time is fetched aside
+_MANY_SEGMENTS = 24  # so many are opened aside
+_AT_ONCE = 32  # bodies that are fetched together
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for: categories (all where empty), local days both included, codes (all where empty)."""
+    """What is asked for: categories, codes and FHIR types (all, where empty), local days both included."""
 
     categories: tuple[Category, ...] = ()
     first: date | None = None
     last: date | None = None
     codes: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
     need: Need = Need.SOME
     purpose: Purpose | None = None
     kind: EventKind = EventKind.READ
+
+    @property
+    def terms(self) -> Terms:
+        """Codes and days, as masks over columns."""
+        return Terms("", self.codes, self.first, self.last)
 
 
 @dataclass(frozen=True)
@@ -73,32 +90,74 @@ class _Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """The sealed segments of one category that may be read, and what of it is open."""
+
+    category: Category
+    scope: Scope
+    drawer: Drawer
+    rows: Sequence[Segment]
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """Sealed segments whose keys were released: open them one at a time, as often as memory allows."""
+    """Sealed segments whose keys were released: open them one at a time, as often as memory allows.
+
+    Bodies that were not fetched at first are fetched as they are needed, each in a short snapshot.
+    """
 
     authorization: Authorization
     query: Query
-    vault: bytes
+    state: VaultState
+    sealed: tuple[Sealed, ...]
+    _house: House
     _opening: Opening
-    _snapshot: _Snapshot
+    _parts: Parts
+
+    @property
+    def count(self) -> int:
+        """How many segments there are."""
+        return sum(len(one.rows) for one in self.sealed)
 
     def pieces(self) -> Iterator[Columns]:
-        """Open segment after segment, category by category, and yield of each what may be seen."""
-        for category, scope in self.authorization.scopes.items():
-            if category not in self._snapshot.drawers:
-                continue
-            rows = self._snapshot.rows[category]
-            for _, columns in self._opening.columns(self._snapshot.drawers[category], rows):
-                yield columns.take(_mask(self.query, scope, columns))
+        """Open segment after segment, category by category, and yield of each what may be seen.
 
-    def summaries(self) -> Iterator[tuple[Category, Scope, Summary]]:
-        """Open the summaries; what of each may be seen is told by the scope."""
-        for category, scope in self.authorization.scopes.items():
-            if category not in self._snapshot.drawers:
-                continue
-            rows = self._snapshot.rows[category]
-            for summary in self._opening.summaries(self._snapshot.drawers[category], rows):
-                yield category, scope, summary
+        Raises:
+            vault.errors.MovedOnError: a body is no longer there to be fetched.
+        """
+        for one in self.sealed:
+            yield from self.records(one, one.rows)
+
+    def records(self, one: Sealed, rows: Sequence[Segment]) -> Iterator[Columns]:
+        """Open some of a category's segments; it raises what :meth:`pieces` does."""
+        for at in range(0, len(rows), _AT_ONCE):
+            whole = self._whole(one, rows[at : at + _AT_ONCE])
+            for _, columns in self._opening.columns(one.drawer, whole):
+                yield columns.take(_mask(self.query, one.scope, columns))
+
+    def summaries(self, one: Sealed, rows: Sequence[Segment]) -> Iterator[Summary]:
+        """Open some of a category's summaries; what of each may be seen is told by the scope."""
+        return self._opening.summaries(one.drawer, rows)
+
+    def _whole(self, one: Sealed, rows: Sequence[Segment]) -> Sequence[Segment]:
+        if "body" not in self._parts.absent:
+            return rows
+        return self._house.database.read_now(
+            lambda connection: state.bodies(connection, self.state, one.drawer, rows)
+        )
+
+    async def end(self, counts: Mapping[str, int]) -> None:
+        """Tell the log what came out; and where it is the owner who opened the drawers, tidy them up."""
+        house, shelves = self._house, {one.category: (one.drawer, one.rows) for one in self.sealed}
+        head, tidied = await compacting.compact(house, self.authorization, self._opening, self.state, shelves)
+        if head is None:
+            self.end_now(counts)
+        else:
+            await house.changed(self.authorization, head, {**counts, "compacted": tidied})
+
+    def end_now(self, counts: Mapping[str, int]) -> None:
+        """Tell the log what came out, and nothing more."""
+        self._house.log.follow(self._house.outcome(self.authorization, counts))
 
 
 async def read(house: House, principal: Principal, alias: bytes, query: Query) -> Reading:
@@ -110,9 +169,27 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
         vault.errors.TamperedError: the stored rows are not the vault's.
     """
     opened = await open_segments(house, principal, alias, query, Parts.BODY)
-    columns = join(list(opened.pieces())).in_time_order()
-    released(house, opened, {"records": len(columns)})
-    return Reading(opened.authorization, opened.authorization.categories, columns, opened.vault)
+    columns = await opening(opened, lambda: join(list(opened.pieces())).in_time_order())
+    await opened.end({"records": len(columns)})
+    return Reading(opened.authorization, opened.authorization.categories, columns, opened.state.vault)
+
+
+async def find(
+    house: House, principal: Principal, alias: bytes, query: Query, fingerprint: int
+) -> Record | None:
+    """Read one record by its fingerprint, which stands in the clear: no other segment is opened.
+
+    It raises what :func:`read` does.
+    """
+    opened = await open_segments(house, principal, alias, query, Parts.BODY)
+    mark = fingerprint.to_bytes(8, "big")
+    found: list[Record] = []
+    for one in opened.sealed:
+        rows = [row for row in one.rows if mark in _marks(row)]
+        for columns in opened.records(one, rows):
+            found += columns.take(columns.fingerprint == np.uint64(fingerprint)).records()
+    await opened.end({"records": len(found)})
+    return found[0] if found else None
 
 
 async def open_segments(
@@ -120,18 +197,27 @@ async def open_segments(
 ) -> Opened:
     """Do all that comes before the first record: snapshot, gate, log, keys. Nothing is opened yet.
 
-    End it by :func:`released`, which tells the log what came out. It raises what :func:`read` does.
+    End it by :meth:`Opened.end`. It raises what :func:`read` does.
     """
     snapshot = await _take(house, principal, alias, query, parts)
     authorization = await _authorize(house, principal, snapshot, query)
     await _demand_keys(house, authorization, snapshot, query)
-    opening = _open(house, authorization, snapshot)
-    return Opened(authorization, query, snapshot.state.vault, opening, snapshot)
+    sealed = tuple(
+        Sealed(category, scope, snapshot.drawers[category], snapshot.rows[category])
+        for category, scope in authorization.scopes.items()
+        if category in snapshot.drawers
+    )
+    keys = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
+    for (
+        one
+    ) in sealed:  # every key that will be needed now, while the receipt is young: a long read outlives it
+        keys.release(one.drawer, one.rows)
+    return Opened(authorization, query, snapshot.state, sealed, house, keys, parts)
 
 
-def released(house: House, opened: Opened, counts: Mapping[str, int]) -> None:
-    """Tell the log what came out."""
-    house.log.follow(house.outcome(opened.authorization, counts))
+async def opening(opened: Opened, work: Callable[[], T]) -> T:
+    """Run what opens segments: aside where there are many of them."""
+    return await aside(work) if opened.count > _MANY_SEGMENTS else work()
 
 
 async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
@@ -144,7 +230,8 @@ async def _take(house: House, principal: Principal, alias: bytes, query: Query, 
             _take_drawer(connection, snapshot, category, query, parts, today)
         return snapshot
 
-    return await house.database.read(work)
+    is_long = query.first is None or query.first < today - _LONG
+    return await aside(lambda: house.database.read_now(work)) if is_long else await house.database.read(work)
 
 
 def _recipient_tags(vault_state: VaultState, principal: Principal, alias: bytes) -> frozenset[bytes]:
@@ -229,17 +316,16 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
     )
 
 
-def _open(house: House, authorization: Authorization, snapshot: _Snapshot) -> Opening:
-    """Release every key that will be needed now, while the receipt is young: a long read outlives it."""
-    opening = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
-    for category in authorization.scopes:
-        if category in snapshot.drawers:
-            opening.release(snapshot.drawers[category], snapshot.rows[category])
-    return opening
+def _marks(row: Segment) -> set[bytes]:
+    return {row.fingerprints[at : at + 8] for at in range(0, len(row.fingerprints), 8)}
 
 
 def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]:
     """Tell which rows are asked for and open."""
     codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
-    asked = Terms("", query.codes, query.first, query.last)
-    return asked.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
+    seen = query.terms.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
+    if query.types:
+        seen &= np.array([shape.kind in query.types for shape in columns.shapes], dtype=np.bool_)[
+            columns.shape
+        ]
+    return seen

@@ -3,21 +3,25 @@
 A rule's finer terms are codes and days, and so are a summary's: the same masks hold, to the record.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from consent.scope import Scope, Terms
+from consent.scope import Scope
 from identity.principal import Principal
 from policies.vocabulary import Category
 from sharing.house import House
-from sharing.reading import Query, open_segments, released
+from sharing.reading import Query, open_segments, opening
 from vault.columns import Floats, Ints
 from vault.days import SWEDEN
 from vault.segment import Parts
 from vault.summary import Summary
+
+_Name = tuple[Category, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,17 @@ class Daily:
     low: Floats
     high: Floats
 
+    def thinned(self, most: int) -> "Daily":
+        """Return the same with at most so many points: as many days as it takes in one, at the first of them."""
+        step = -(-len(self.day) // most) if len(self.day) > most else 1
+        if step == 1:
+            return self
+        span = int(self.day[-1] - self.day[0]) + 1
+        width = max(-(-span // most), 1)
+        table = np.array([self.day, self.count, self.total, self.low, self.high])
+        first = (self.day - self.day[0]) // width * width + self.day[0]
+        return _merged((self.category, self.of, self.code, self.unit), first, table[1:])
+
 
 async def latest(house: House, principal: Principal, alias: bytes, query: Query) -> tuple[Latest, ...]:
     """Read the newest value of each code, where the whole category is open.
@@ -56,13 +71,14 @@ async def latest(house: House, principal: Principal, alias: bytes, query: Query)
     It raises what :func:`sharing.reading.read` does.
     """
     opened = await open_segments(house, principal, alias, query, Parts.SUMMARY)
-    found: dict[Category, list[Summary]] = {}
-    for category, scope, summary in opened.summaries():
-        if scope.whole:
-            found.setdefault(category, []).append(summary)
-    newest = [one for category, summaries in found.items() for one in _latest(category, summaries)]
-    released(house, opened, {"summaries": len(newest)})
-    return tuple(newest)
+
+    def work() -> tuple[Latest, ...]:
+        whole = [one for one in opened.sealed if one.scope.whole]
+        return tuple(last for one in whole for last in _latest(one.category, opened.summaries(one, one.rows)))
+
+    newest = await opening(opened, work)
+    await opened.end({"summaries": len(newest)})
+    return newest
 
 
 async def daily(house: House, principal: Principal, alias: bytes, query: Query) -> tuple[Daily, ...]:
@@ -71,38 +87,88 @@ async def daily(house: House, principal: Principal, alias: bytes, query: Query) 
     It raises what :func:`sharing.reading.read` does.
     """
     opened = await open_segments(house, principal, alias, query, Parts.SUMMARY)
-    pieces: dict[tuple[Category, str, str, str], list[np.ndarray]] = {}
-    for category, scope, summary in opened.summaries():
-        for days in summary.days:
-            table = np.array([days.day, days.count, days.total, days.low, days.high])
-            kept = table[:, _open_days(query, scope, days.of, table[0].astype(np.int64))]
-            pieces.setdefault((category, days.of, days.code, days.unit), []).append(kept)
-    found = [_merged(name, np.concatenate(tables, axis=1)) for name, tables in pieces.items()]
-    sums = tuple(one for one in found if len(one.day))
-    released(house, opened, {"summaries": len(sums)})
+
+    def work() -> tuple[Daily, ...]:
+        tally = Tally(query)
+        for one in opened.sealed:
+            for summary in opened.summaries(one, one.rows):
+                tally.add(one.category, one.scope, summary)
+        return tally.daily()
+
+    sums = await opening(opened, work)
+    await opened.end({"summaries": len(sums)})
     return sums
 
 
-def _open_days(query: Query, scope: Scope, of: str, day: Ints) -> np.ndarray:
-    code = np.zeros(len(day), dtype=np.int64)
-    asked = Terms("", query.codes, query.first, query.last)
-    return asked.mask([of], code, day) & scope.mask([of], code, day)
+@dataclass(slots=True)
+class _Series:
+    """One code's numbers by day as summary after summary tells them: a list of each column."""
+
+    scope: Scope
+    columns: tuple[list[float], ...]
+
+    def extend(self, told: Sequence[Sequence[float]]) -> None:
+        """Take the days of one summary in."""
+        for column, more in zip(self.columns, told, strict=True):
+            column.extend(more)
 
 
-def _merged(name: tuple[Category, str, str, str], table: np.ndarray) -> Daily:
-    """Put together the days that stand in several segments."""
-    ordered = table[:, np.argsort(table[0], kind="stable")]
-    day, first = np.unique(ordered[0].astype(np.int64), return_index=True)
-    if not len(day):
+@dataclass(slots=True)
+class Tally:
+    """Counts and sums of days as they grow, summary by summary; masked by query and scope when they are asked for."""
+
+    query: Query
+    _sums: dict[_Name, _Series] = field(default_factory=dict)
+    _counts: dict[tuple[Category, str], _Series] = field(default_factory=dict)
+
+    def add(self, category: Category, scope: Scope, summary: Summary) -> None:
+        """Take one summary in."""
+        for days in summary.days:
+            name = (category, days.of, days.code, days.unit)
+            told: tuple[list[int] | list[float], ...] = (
+                days.day,
+                days.count,
+                days.total,
+                days.low,
+                days.high,
+            )
+            self._sums.setdefault(name, _Series(scope, ([], [], [], [], []))).extend(told)
+        for code, pair in summary.codes.items():
+            self._counts.setdefault((category, code), _Series(scope, ([], []))).extend(pair)
+
+    def daily(self) -> tuple[Daily, ...]:
+        """Return the sums of each day that is open."""
+        found = (_merged(name, *self._open(name[1], series)) for name, series in self._sums.items())
+        return tuple(one for one in found if len(one.day))
+
+    def records(self) -> int:
+        """Return how many records are open."""
+        return sum(int(self._open(code, one)[1].sum()) for (_, code), one in self._counts.items())
+
+    def _open(self, of: str, series: _Series) -> tuple[Ints, npt.NDArray[Any]]:
+        """Return the open days of a code's records, and what is told of each."""
+        day = np.array(series.columns[0], dtype=np.int64)
+        table = np.array(series.columns[1:], dtype=np.float64)
+        code = np.zeros(len(day), dtype=np.int64)
+        seen = self.query.terms.mask([of], code, day) & series.scope.mask([of], code, day)
+        return day[seen], table[:, seen]
+
+
+def _merged(name: _Name, day: Ints, table: npt.NDArray[Any]) -> Daily:
+    """Put together what stands of one day in several segments."""
+    order = np.argsort(day, kind="stable")
+    days, first = np.unique(day[order], return_index=True)
+    if not len(days):
         empty = np.zeros(0)
-        return Daily(*name, day, day, empty, empty, empty)
+        return Daily(*name, days, days, empty, empty, empty)
+    count, total, low, high = table[:, order]
     return Daily(
         *name,
-        day,
-        np.add.reduceat(ordered[1], first).astype(np.int64),
-        np.add.reduceat(ordered[2], first),
-        np.minimum.reduceat(ordered[3], first),
-        np.maximum.reduceat(ordered[4], first),
+        days,
+        np.add.reduceat(count, first).astype(np.int64),
+        np.add.reduceat(total, first),
+        np.minimum.reduceat(low, first),
+        np.maximum.reduceat(high, first),
     )
 
 

@@ -31,31 +31,29 @@ async def ensure(
     profile = Profile(
         number, person.name, person.birth_date, person.protected, controller, tuple(sorted(guardians))
     )
-    made: list[HeadRef] = []
+    made = vault_id(house.keystore, person.alias)
 
-    def work(connection: Connection) -> bytes:
+    def work(connection: Connection) -> tuple[bytes, HeadRef | None]:
+        logged = house.log.latest_head(made)  # before the snapshot begins: another process may be making it
         again = state.find(connection, person.alias)
         if again is not None:
-            return again
-        vault = vault_id(house.keystore, person.alias)
-        logged = house.log.latest_head(vault)
-        if logged is not None and house.keystore.has_vault(vault):
+            return again, None
+        if logged is not None and house.keystore.has_vault(made):
             raise TamperedError(Finding.MISSING_VAULT)
         head = change.create(
             connection,
             house.keystore,
             profile,
-            vault=vault,
+            vault=made,
             alias=person.alias,
             at=house.clock(),
             version=logged.version + 1 if logged else 1,  # after an erasure the log's count goes on
         )
-        made.append(head)
-        return vault
+        return made, head
 
-    vault = await house.database.write(work)
-    if made:
-        await house.log.append(_created(house, vault, made[0]))
+    vault, head = await house.database.write(work)
+    if head is not None:
+        await house.log.append(_created(house, vault, head))
     return vault
 
 

@@ -2,7 +2,7 @@
 
 Personas are those of ``app.demo``; everything goes the real way, through the gate and the log, to sealed rows.
 Making an installation and stretching its passphrase cost a second each: one template is made a session and
-copied, and the stretched passphrase is remembered.
+engine, and copied, and the stretched passphrase is remembered.
 """
 
 import asyncio
@@ -10,17 +10,19 @@ import functools
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from app import demo, login, wiring
+from app.models import METADATA
 from app.settings import Settings
 from app.wiring import Valv
 from audit.events import Activity, EventKind
@@ -37,6 +39,7 @@ from policies.vocabulary import Category, Deed
 from sharing import adding, granting, importing, reading
 from sharing.house import House, author_of
 from sharing.reading import Query, Reading
+from tests import postgres
 from vault import naming, state
 from vault.measures import BLOOD_PRESSURE_PANEL, DIASTOLIC, LOINC, SYSTOLIC
 from vault.naming import DrawerName
@@ -55,15 +58,27 @@ def _stretched(passphrase: str, *, salt: bytes) -> bytes:
     return _real_stretch(passphrase, salt=salt)
 
 
-@dataclass
 class Clock:
     """A clock that stands still until it is moved."""
 
-    now: datetime = START
+    def __init__(self, now: datetime = START) -> None:
+        self._now = now
+        #: Called before time passes: what would have happened meanwhile must have happened.
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(self) -> datetime:
         """Tell the time."""
-        return self.now
+        return self._now
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return self._now
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self.meanwhile()
+        self._now = now
 
     def move(self, **by: float) -> None:
         """Let time pass (the arguments of ``timedelta``)."""
@@ -74,17 +89,26 @@ class Clock:
 class World:
     """The country. A citizen or member of staff is named by persona id, or given as a principal."""
 
-    folder: Path
+    settings: Settings
     clock: Clock
     valv: Valv
     _opened: list[Valv] = field(default_factory=list)
 
     @classmethod
-    def copy_of(cls, template: Path, folder: Path, *, now: datetime = START) -> "World":
+    def copy_of(cls, template: Settings, folder: Path, *, now: datetime = START) -> "World":
         """Open a copy of an installation that is closed."""
-        shutil.copytree(template, folder)
-        clock = Clock(now)
-        return cls(folder, clock, _open(folder, clock))
+        shutil.copytree(template.data, folder)
+        url = postgres.shared().copy(template.database_url) if template.database_url else ""
+        clock, settings = Clock(now), replace(template, data=folder, database_url=url)
+        made = cls(settings, clock, _open(settings, clock))
+        if url:
+            clock.meanwhile = made.seal_log
+        return made
+
+    @property
+    def folder(self) -> Path:
+        """Where keys, uploads and, on SQLite, the databases lie."""
+        return self.settings.data
 
     @property
     def house(self) -> House:
@@ -93,14 +117,25 @@ class World:
 
     def another_process(self) -> Valv:
         """Open the same installation a second time, as another process would."""
-        opened = _open(self.folder, self.clock)
+        opened = _open(self.settings, self.clock)
         self._opened.append(opened)
         return opened
 
+    def seal_log(self) -> None:
+        """Let what waits for its place in the log have it, as it would have within the second on any real clock."""
+        for opened in (self.valv, *self._opened):
+            opened.house.log.checkpoint()
+
     def close(self) -> None:
-        """Give the files back."""
+        """Give files and connections back."""
         for opened in (self.valv, *self._opened):
             opened.close()
+
+    def remove(self) -> None:
+        """Close it, and remove what does not lie in its folder."""
+        self.close()
+        if self.settings.database_url:
+            postgres.shared().give_back(self.settings.database_url)
 
     # People.
 
@@ -241,6 +276,7 @@ class World:
             house.keystore,
             house.log,
             uploads=self.valv.settings.uploads,
+            workers=self.valv.settings.workers,
             wanted=house.wanted,
             clock=self.clock,
         )
@@ -278,23 +314,57 @@ class World:
         return {(tags[row.recipient], row.generation) for row in drawer.wraps if row.recipient in tags}
 
     @contextmanager
-    def attacker(self) -> Iterator[sqlite3.Connection]:
+    def attacker(self) -> Iterator["Attacker"]:
         """Write the database behind the product's back; committed at the end."""
-        with closing(sqlite3.connect(self.valv.settings.database, timeout=10)) as connection:
-            yield connection
-            connection.commit()
+        with attack(self.settings) as attacker:
+            yield attacker
 
-    def copy_database(self) -> Path:
-        """Return the vaults' database whole, as a backup of this moment would hold it."""
-        copy = self.folder.parent / f"backup-{os.urandom(4).hex()}.db"
-        with self.attacker() as connection, closing(sqlite3.connect(copy)) as target:
-            connection.backup(target)
-        return copy
+    def copy_database(self) -> "Backup":
+        """Return the vaults' tables whole, as a backup of this moment would hold them."""
+        with self.valv.house.database.engine.connect() as connection:
+            return {
+                table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
+                for table in METADATA.sorted_tables
+            }
 
-    def restore_database(self, copy: Path) -> None:
+    def restore_database(self, backup: "Backup") -> None:
         """Put a backup back in place of what is there."""
-        with self.attacker() as connection, closing(sqlite3.connect(copy)) as source:
-            source.backup(connection)
+
+        def work(connection: Connection) -> None:
+            for table in METADATA.sorted_tables:
+                connection.execute(table.delete())
+                if backup[table.name]:
+                    connection.execute(table.insert(), backup[table.name])
+
+        self.valv.house.database.write_now(work)
+
+
+#: The rows of each table.
+Backup = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attacker:
+    """A connection of somebody else's to the vaults' database; ``?`` stands for a value, on both engines."""
+
+    connection: Any
+    placeholder: str
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> Any:
+        """Run one statement; return its cursor."""
+        return self.connection.execute(statement.replace("?", self.placeholder), tuple(values))
+
+
+@contextmanager
+def attack(settings: Settings) -> Iterator[Attacker]:
+    """Write an installation's database behind the product's back; committed at the end."""
+    if settings.database_url:
+        with closing(postgres.connect(settings.database_url)) as session, session.transaction():
+            yield Attacker(session, "%s")
+        return
+    with closing(sqlite3.connect(settings.database, timeout=10)) as file:
+        yield Attacker(file, "?")
+        file.commit()
 
 
 # Records.
@@ -326,12 +396,15 @@ def pressure(systolic: str, diastolic: str, at: datetime = START) -> Record:
 # Installations.
 
 
-def make_template(folder: Path) -> None:
+def make_template(folder: Path, engine: str) -> Settings:
     """Make the installation that worlds are copied from."""
-    wiring.create(Settings(folder), demo=True, clock=Clock())
+    url = postgres.shared().create() if engine == "postgresql" else ""
+    settings = Settings(folder, database_url=url)
+    wiring.create(settings, demo=True, clock=Clock())
+    return settings
 
 
-def _open(folder: Path, clock: Clock) -> Valv:
+def _open(settings: Settings, clock: Clock) -> Valv:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(primitives, "stretch", _stretched)
-        return wiring.open_installation(Settings(folder), clock=clock)
+        return wiring.open_installation(settings, clock=clock)

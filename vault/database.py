@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 T = TypeVar("T")
 
@@ -59,6 +59,8 @@ class Database:
         self._kind = _SQLITE if isinstance(store, Path) else _POSTGRESQL
         self.engine: Engine = self._kind.engine(str(store))
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._faults = 0
+        event.listen(self.engine, "checkout", self._renew)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one snapshot: on SQLite inline, since a thread costs more than a short read."""
@@ -72,15 +74,15 @@ class Database:
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one snapshot, from a thread of its own (jobs, commands) or inside another's work."""
-        return self._run(self._kind.begin_reading, work)
+        return self._run(self._kind.begin_reading, "ROLLBACK", work)
 
     def look_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work``, a single statement and so its own snapshot, without the cost of opening one."""
-        return self._run("", work)
+        return self._run("", "", work)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction, from a thread of its own."""
-        return self._run(self._kind.begin_writing, work)
+        return self._run(self._kind.begin_writing, "COMMIT", work)
 
     def close(self) -> None:
         """Give file and connections back."""
@@ -92,29 +94,35 @@ class Database:
     ) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
 
-    def _run(self, begin: str, work: Callable[[Connection], T]) -> T:
+    def _run(self, begin: str, end: str, work: Callable[[Connection], T]) -> T:
         for attempt in itertools.count(1):
             try:
-                return self._run_once(begin, work)
+                return self._run_once(begin, end, work)
             except (DBAPIError, sqlite3.Error) as error:
                 told = getattr(error, "orig", error)
-                if attempt == TRIES or not self._kind.is_conflict(told):
-                    fault = self._kind.fault(told)
+                fault = self._kind.fault(told)
+                if fault not in {None, Fault.BUSY}:
+                    self._faults += 1
+                if attempt >= self._kind.tries(told) and (begin or attempt > 1 or fault is not Fault.GONE):
                     if fault is None:
                         raise
-                    self.engine.dispose()  # whatever is wrong, the next call has connections of its own
                     raise DatabaseUnavailableError(fault) from None
             _pause(attempt)
         raise AssertionError
 
-    def _run_once(self, begin: str, work: Callable[[Connection], T]) -> T:
-        with self.engine.connect() as connection:  # whose end rolls back what was not committed
+    def _run_once(self, begin: str, end: str, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:  # whose end undoes what was not ended
             if not begin:
                 return work(connection)
             _begin(connection, begin)
             result = work(connection)
-            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql(end)
             return result
+
+    def _renew(self, _connection: Any, record: Any, _proxy: Any) -> None:
+        """Use no connection again that was made before a fault: it may keep what was wrong with its server."""
+        if record.info.setdefault("faults", self._faults) != self._faults:
+            raise DisconnectionError
 
 
 def _begin(connection: Connection, begin: str) -> None:
@@ -144,7 +152,7 @@ class _Kind:
     engine: Callable[[str], Engine]
     begin_reading: str
     begin_writing: str
-    is_conflict: Callable[[Any], bool]
+    tries: Callable[[Any], int]
     fault: Callable[[Any], Fault | None]
 
 
@@ -179,7 +187,7 @@ def _sqlite_fault(error: Any) -> Fault | None:
     return _SQLITE_FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
 
 
-_SQLITE = _Kind(_sqlite_engine, "BEGIN", "BEGIN IMMEDIATE", lambda _: False, _sqlite_fault)
+_SQLITE = _Kind(_sqlite_engine, "BEGIN", "BEGIN IMMEDIATE", lambda _: 1, _sqlite_fault)
 
 
 def _postgresql_engine(url: str) -> Engine:
@@ -210,8 +218,9 @@ _CONNECT: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
     "options": f"-c lock_timeout={WAIT_MS} -c idle_in_transaction_session_timeout={2 * WAIT_MS}",
 }
-#: What undoes a change that another crossed: it is run again. A key that is there already may be such a one too.
-_CONFLICTS = {"40001", "40P01", "23505"}
+#: How often a change is run that another crossed. A key that is there already may be another's who came first;
+#: a connection that may not write may be older than the server's present mind.
+_TRIES = {"40001": TRIES, "40P01": TRIES, "23505": 3, "25006": 2}
 #: SQLSTATE, or its first two letters: PostgreSQL 15, appendix A.
 _POSTGRESQL_FAULTS = {
     "40001": Fault.BUSY,
@@ -242,6 +251,6 @@ _POSTGRESQL = _Kind(
     _postgresql_engine,
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     "BEGIN ISOLATION LEVEL SERIALIZABLE",
-    lambda error: getattr(error, "sqlstate", None) in _CONFLICTS,
+    lambda error: _TRIES.get(getattr(error, "sqlstate", None) or "", 1),
     _postgresql_fault,
 )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from policies.vocabulary import Category
 from vault import naming
 from vault.columns import NO_NUMBER, Columns, Ints, Shape, decimal_of
 from vault.record import Record
@@ -26,6 +27,7 @@ Objects = npt.NDArray[np.object_]
 #: What a template holds: constant bytes, and between them the names of what differs.
 Template = tuple[str | bytes, ...]
 
+_CATEGORIES = tuple(Category)
 _FEW = 8  # so few are written one by one: a template costs more
 _MOST_NUMBERS = 40  # of a record; its pattern is to fit 64 bits
 _MOST_TEMPLATES = 1000
@@ -46,12 +48,12 @@ class Lines:
         """Return each row's JSON, in order."""
         return [b"".join(pieces) for pieces in self._pieces(columns)]
 
-    def block(self, columns: Columns, *, after: bytes) -> bytes:
-        """Return all rows' JSON, each with ``after`` behind it."""
-        return b"".join(self._pieces(columns, after).ravel().tolist())
+    def block(self, columns: Columns, *, before: bytes = b"", after: bytes = b"") -> bytes:
+        """Return all rows' JSON, each with ``before`` and ``after`` around it."""
+        return b"".join(self._pieces(columns, before, after).ravel().tolist())
 
-    def _pieces(self, columns: Columns, after: bytes = b"") -> Objects:
-        """Return a row of pieces for each record; joined, they are its JSON and what is to stand behind it."""
+    def _pieces(self, columns: Columns, before: bytes = b"", after: bytes = b"") -> Objects:
+        """Return a row of pieces for each record; joined, they are its JSON and what is to stand around it."""
         found: list[tuple[Ints, list[Objects | bytes]]] = []
         alone = np.ones(len(columns), dtype=np.bool_)
         for rows, pattern in _alike(columns):
@@ -60,16 +62,16 @@ class Lines:
                 found.append((rows, _filled(template, columns.take(rows))))
                 alone[rows] = False
         width = max((len(pieces) for _, pieces in found), default=1)
-        matrix = np.empty((len(columns), width + 1), dtype=np.object_)
+        matrix = np.empty((len(columns), width + 2), dtype=np.object_)
         matrix.fill(b"")
-        matrix[:, -1] = after
+        matrix[:, 0], matrix[:, -1] = before, after
         for rows, pieces in found:
             where = slice(None) if len(rows) == len(columns) else rows
-            for number, piece in enumerate(pieces):
+            for number, piece in enumerate(pieces, start=1):
                 matrix[where, number] = piece
         for row in np.flatnonzero(alone).tolist():
             (record,) = columns.records([row])
-            matrix[row, 0] = to_json(self._write(record))
+            matrix[row, 1] = to_json(self._write(record))
         return matrix
 
     def _template(self, columns: Columns, row: int, pattern: int) -> Template | None:
@@ -163,6 +165,13 @@ def _values(columns: Columns) -> dict[str, Objects]:
                 columns.mantissa[at + number], columns.exponent[at + number]
             )
     return values
+
+
+def ids(columns: Columns) -> list[str]:
+    """Return each record's FHIR id."""
+    ordinals = [f"{_CATEGORIES.index(shape.category):02d}".encode() for shape in columns.shapes]
+    begin = np.array(ordinals or [b""], dtype=np.object_)[columns.shape]
+    return [one.decode() for one in (begin + _ids(columns)).tolist()]
 
 
 def _ids(columns: Columns) -> Objects:

@@ -76,6 +76,10 @@ _LIVE = {
     ).where(_SEGMENTS.c.tag.in_(bindparam("tags", expanding=True)))
     for parts in Parts
 }
+_BODIES = _of_drawer(_SEGMENTS, _SEGMENTS.c.segment, _SEGMENTS.c.body, _SEGMENTS.c.fingerprints).where(
+    _SEGMENTS.c.tag.in_(bindparam("tags", expanding=True)),
+    _SEGMENTS.c.segment.in_(bindparam("ids", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,12 +266,8 @@ def bodies(connection: Connection, state: VaultState, of: Drawer, rows: Sequence
         TamperedError: a body is not the one that the head counted.
     """
     ids = [row.segment for row in rows]
-    query = select(_SEGMENTS.c.segment, _SEGMENTS.c.body, _SEGMENTS.c.fingerprints).where(
-        *_at(_SEGMENTS, state, of.id),
-        _SEGMENTS.c.tag.in_({row.tag for row in rows}),
-        _SEGMENTS.c.segment.in_(ids),
-    )
-    found = {bytes(one.segment): one for one in connection.execute(query)}
+    where = {"vault": state.vault, "drawer": of.id, "tags": list({row.tag for row in rows}), "ids": ids}
+    found = {bytes(one.segment): one for one in connection.execute(_BODIES, where)}
     if len(found) != len(ids):
         raise MovedOnError("a segment is gone since its vault was loaded")
     whole = [

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from app.fhir.create import MAX_BODY, MAX_ENTRIES
+
 #: Resource type → what may be done with it, and by which parameters it is searched.
 RESOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Patient": (("search-type",), ("identifier",)),
@@ -24,10 +26,15 @@ def statement(origin: str) -> dict[str, Any]:
         "software": {"name": "Hälsovalvet"},
         "implementation": {"description": f"Hälsovalvet ({origin})"},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json"],
+        "format": ["application/fhir+json", "application/fhir+ndjson"],
         "rest": [
             {
                 "mode": "server",
+                "documentation": (
+                    f"A Bundle holds at most {MAX_ENTRIES} entries and {MAX_BODY >> 20} MiB. "
+                    "Lists begin with the newest (_sort=date: with the oldest). "
+                    "They tell a total where it is known without opening what is not shown."
+                ),
                 "security": {"description": "Bearer tokens; every access is decided by consent and logged."},
                 "resource": [_resource(name) for name in RESOURCES],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],

@@ -1,96 +1,216 @@
-"""Adding over FHIR: one resource, a transaction or a batch, read by the same code as a file."""
+"""Adding over FHIR: one resource, a transaction or a batch, read by the same code as a file.
+
+A Bundle is read once, aside, and added at once: a question to the gate, one transaction, columns. Of a batch,
+each entry has its own answer all the same; of a transaction, one fault refuses all.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException
 
-from app.errors import BadRequestError, operation_outcome, reported
+from app.errors import BadRequestError, TooLargeError, operation_outcome, reported
 from app.security import valv_of
 from app.whose import own_alias, parse_patient
 from app.wiring import Valv
+from consent.gate import NextStep, Refused
 from identity.principal import Principal, Proxy
 from importers import fhir
-from importers.candidates import Candidate, Rejection
+from importers.candidates import FormatError, RowError
 from policies.vocabulary import Purpose
-from sharing.adding import add
+from sharing import adding
+from sharing.aside import aside
 from sharing.house import author_of
+from vault.columns import Builder, Columns
+from vault.errors import MalformedRecordError
+from vault.lines import ids
 from vault.record import Origin, Provenance, Record
-from vault.resource import from_json, to_fhir, to_json
+from vault.resource import to_fhir
 
+MAX_BODY = 16 << 20
+MAX_ENTRIES = 10_000
+_TOO_LARGE = 413
 _SUBJECTS = frozenset(("subject", "patient", "beneficiary"))
 _REFERENCE = re.compile(r"Patient/[0-9a-f]{32}", re.ASCII)
 _ONE_PATIENT = "subject: one reference to Patient/<id>, the same in every entry"
 
+Call = Request[Any, Any, State]
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """One entry's record, and whom it is about."""
+
+    number: int
+    alias: bytes
+    record: Record
+
 
 async def create_one(
-    request: Request[Any, Any, State], kind: str, principal: Principal, *, purpose: Purpose | None
+    request: Call, kind: str, principal: Principal, *, purpose: Purpose | None
 ) -> dict[str, Any]:
     """Add one resource of a kind and return it as it now stands."""
-    valv, body = valv_of(request), await request.body()
-    resource = _parse(body)
+    valv, resource = valv_of(request), _parse(await _body(request))
     if resource.get("resourceType") != kind:
         raise BadRequestError(f"resourceType: expected {kind[:40]}")
     if kind == "Bundle":
         raise BadRequestError("a Bundle is posted to /fhir, as a transaction or a batch")
-    alias = _whose(principal, [resource])
-    added = await add(valv.house, principal, alias, _records(valv, principal, body), purpose=purpose)
+    alias, record = _whose(principal, [resource]), _record(resource, kind, _provenance(valv, principal))
+    added = await adding.add(valv.house, principal, alias, [record], purpose=purpose)
     return to_fhir(added.records[0], patient_id=alias.hex())
 
 
-async def create_bundle(
-    request: Request[Any, Any, State], principal: Principal, *, purpose: Purpose | None
-) -> dict[str, Any]:
+async def create_bundle(request: Call, principal: Principal, *, purpose: Purpose | None) -> dict[str, Any]:
     """Add a Bundle and return its response Bundle.
 
     Raises:
         BadRequestError: not a transaction or batch, or an entry of a transaction is wrong; the text says which.
+        TooLargeError: more than is taken at once.
     """
-    valv, body = valv_of(request), await request.body()
-    bundle = _parse(body)
-    kind = bundle.get("type")
+    valv, body = valv_of(request), await _body(request)
+    bundle = await aside(lambda: _parse(body))
+    kind, entries = bundle.get("type"), bundle.get("entry", [])
     if bundle.get("resourceType") != "Bundle" or kind not in ("transaction", "batch"):
         raise BadRequestError("expected a Bundle of type transaction or batch")
-    entries = bundle.get("entry", [])
     if not isinstance(entries, list) or not entries:
         raise BadRequestError("entry: missing")
-    resources = [_posted(entry, number) for number, entry in enumerate(entries)]
-    if kind == "transaction":
+    if len(entries) > MAX_ENTRIES:
+        raise TooLargeError(f"Bundle.entry: {len(entries)} entries; at most {MAX_ENTRIES} are taken at once")
+    take = _transaction if kind == "transaction" else _batch
+    return {
+        "resourceType": "Bundle",
+        "type": f"{kind}-response",
+        "entry": await take(valv, principal, entries, purpose),
+    }
+
+
+async def _transaction(
+    valv: Valv, principal: Principal, entries: list[Any], purpose: Purpose | None
+) -> list[dict[str, Any]]:
+    """Add all entries or none."""
+    provenance = _provenance(valv, principal)
+
+    def work() -> tuple[bytes, Columns]:
+        resources = [_resource(entry, number) for number, entry in enumerate(entries)]
         alias = _whose(principal, resources)
-        added = await add(valv.house, principal, alias, _records(valv, principal, body), purpose=purpose)
-        return _response(kind, [_created(record) for record in added.records])
-    return _response(kind, [await _each(valv, principal, one, purpose) for one in resources])
+        records = (_record(one, _place(number), provenance) for number, one in enumerate(resources))
+        return alias, Columns.of(records)
+
+    alias, columns = await aside(work)
+    added = await adding.add(valv.house, principal, alias, columns, purpose=purpose)
+    return list(_created(added.columns))
 
 
-async def _each(
-    valv: Valv, principal: Principal, resource: dict[str, Any], purpose: Purpose | None
-) -> dict[str, Any]:
+async def _batch(
+    valv: Valv, principal: Principal, entries: list[Any], purpose: Purpose | None
+) -> list[dict[str, Any]]:
+    """Add each entry that can be and may be added, those about one person together."""
+    answers: list[dict[str, Any]] = [{}] * len(entries)
+    provenance = _provenance(valv, principal)
+
+    def work() -> dict[bytes, list[_Posted]]:
+        read: dict[bytes, list[_Posted]] = {}
+        for number, entry in enumerate(entries):
+            try:
+                one = _posted(principal, entry, number, provenance)
+                read.setdefault(one.alias, []).append(one)
+            except (BadRequestError, MalformedRecordError) as error:
+                answers[number] = _failed(error)
+        return read
+
+    for alias, posted in (await aside(work)).items():
+        told = await _add_about(valv, principal, alias, posted, purpose)
+        for one, answer in zip(posted, told, strict=True):
+            answers[one.number] = answer
+    return answers
+
+
+async def _add_about(
+    valv: Valv, principal: Principal, alias: bytes, posted: Sequence[_Posted], purpose: Purpose | None
+) -> list[dict[str, Any]]:
+    """Add what is about one person; return each entry's answer."""
+    columns = Columns.of(one.record for one in posted)
     try:
-        records = _records(valv, principal, _written(resource))
-        added = await add(valv.house, principal, _whose(principal, [resource]), records, purpose=purpose)
-    except Exception as error:  # noqa: BLE001 one entry's failure is that entry's answer
-        problem = reported(error)
-        return {"response": {"status": str(problem.status), "outcome": operation_outcome(problem)}}
-    return _created(added.records[0])
+        added = await adding.add_some(valv.house, principal, alias, columns, purpose=purpose)
+    except Exception as error:  # noqa: BLE001 why none could be added is the answer to each
+        return [_failed(error)] * len(posted)
+    made, refused = _created(added.columns), _failed(Refused(NextStep.ASK_FOR_ACCESS))
+    return [next(made) if is_taken else refused for is_taken in added.taken.tolist()]
 
 
-def _records(valv: Valv, principal: Principal, body: bytes) -> list[Record]:
-    provenance = Provenance(
+def _posted(principal: Principal, entry: Any, number: int, provenance: Provenance) -> _Posted:
+    resource = _resource(entry, number)
+    alias, record = _whose(principal, [resource]), _record(resource, _place(number), provenance)
+    Builder().add(record)  # raises where it cannot be kept; the others still can
+    return _Posted(number, alias, record)
+
+
+def _created(columns: Columns) -> Iterator[dict[str, Any]]:
+    for number, identity in zip(columns.shape.tolist(), ids(columns), strict=True):
+        location = f"{columns.shapes[number].kind}/{identity}"
+        yield {"response": {"status": "201 Created", "location": location}}
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    problem = reported(error)
+    return {"response": {"status": str(problem.status), "outcome": operation_outcome(problem)}}
+
+
+# --- what came
+
+
+async def _body(request: Call) -> bytes:
+    try:
+        return await request.body()
+    except HTTPException as error:
+        if error.status_code != _TOO_LARGE:
+            raise
+        raise TooLargeError(f"the body: at most {MAX_BODY >> 20} MiB are taken at once") from None
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        parsed: Any = fhir.parse(body)
+    except FormatError:
+        raise BadRequestError("the body is not JSON") from None
+    if not isinstance(parsed, dict):
+        raise BadRequestError("the body is not a FHIR resource")
+    return parsed
+
+
+def _place(number: int) -> str:
+    return f"Bundle.entry[{number}]"
+
+
+def _resource(entry: Any, number: int) -> dict[str, Any]:
+    """Return an entry's resource; only POST is known."""
+    match entry:
+        case {"request": {"method": "POST"}, "resource": {"resourceType": "Bundle"}}:
+            raise BadRequestError(f"{_place(number)}: a Bundle within a Bundle")
+        case {"request": {"method": "POST"}, "resource": dict(resource)}:
+            return resource
+        case _:
+            raise BadRequestError(f"{_place(number)}: a resource with request.method POST")
+
+
+def _record(resource: dict[str, Any], where: str, provenance: Provenance) -> Record:
+    try:
+        return fhir.read_resource(resource, provenance=provenance)
+    except RowError as error:
+        raise BadRequestError(f"{where}: {error}") from None
+
+
+def _provenance(valv: Valv, principal: Principal) -> Provenance:
+    return Provenance(
         author_of(principal),
         Origin.FHIR_API,
         valv.house.clock(),
         on_behalf_of=principal.citizen.name if isinstance(principal, Proxy) else "",
     )
-    records = []
-    for item in fhir.read(body, provenance=provenance):
-        match item:
-            case Candidate(record):
-                records.append(record)
-            case Rejection(where, reason):
-                raise BadRequestError(f"{where}: {reason}")
-    return records
 
 
 def _whose(principal: Principal, resources: Sequence[dict[str, Any]]) -> bytes:
@@ -117,39 +237,3 @@ def _named(subject: Any) -> bytes | None:
     if not isinstance(reference, str) or _REFERENCE.fullmatch(reference) is None:
         return None
     return parse_patient(reference)
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        parsed: Any = from_json(body.decode())
-    except (ValueError, RecursionError):
-        raise BadRequestError("the body is not JSON") from None
-    if not isinstance(parsed, dict):
-        raise BadRequestError("the body is not a FHIR resource")
-    return parsed
-
-
-def _written(resource: dict[str, Any]) -> bytes:
-    try:
-        return to_json(resource)
-    except UnicodeEncodeError:
-        raise BadRequestError("the body holds characters that are not text") from None
-
-
-def _posted(entry: Any, number: int) -> dict[str, Any]:
-    """Return an entry's resource; only POST is known."""
-    match entry:
-        case {"request": {"method": "POST"}, "resource": {"resourceType": "Bundle"}}:
-            raise BadRequestError(f"Bundle.entry[{number}]: a Bundle within a Bundle")
-        case {"request": {"method": "POST"}, "resource": dict(resource)}:
-            return resource
-        case _:
-            raise BadRequestError(f"Bundle.entry[{number}]: a resource with request.method POST")
-
-
-def _created(record: Record) -> dict[str, Any]:
-    return {"response": {"status": "201 Created", "location": f"{record.kind}/{record.id}"}}
-
-
-def _response(kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": f"{kind}-response", "entry": entries}

@@ -1,35 +1,43 @@
 """The handlers under ``/fhir``: parse strictly, call one use case, write FHIR."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
+from litestar.response import Stream
 
+from app import cursor
 from app.errors import BadRequestError, NotFoundError
-from app.fhir import auditevent, capability, consent
-from app.fhir.bundle import searchset
-from app.fhir.create import create_bundle, create_one
+from app.fhir import auditevent, capability, consent, whole
+from app.fhir.bundle import form, searchset
+from app.fhir.create import MAX_BODY, create_bundle, create_one
 from app.fhir.search import Search, page_link, parse
 from app.security import Access, principal, valv_of
 from app.throttling import count_lookup
 from app.whose import alias_for, parse_purpose
-from audit import review
-from audit.events import EventKind
-from audit.review import Unreadable
 from consent.judge import Need
 from identity.numbers import from_identifier
 from policies.vocabulary import MEASUREMENTS, Category, Purpose
-from sharing import accesses, granting, lookup, reading
-from sharing.reading import Query, Reading
-from vault.record import Record
+from sharing import granting, lookup, paging, reading, searching
+from sharing.paging import Wish
+from sharing.reading import Query
+from vault.lines import Lines, Write
 from vault.resource import provenance_to_fhir, to_fhir, to_json
 
+_LONGEST_PLACE = 18  # digits: what a place in a list can be
 FHIR_JSON = "application/fhir+json"
-_PAGED = frozenset({"_count", "_offset", "_format"})
-_RECORD_SEARCH = _PAGED | {"patient", "subject", "category", "code", "date"}
+_PAGED = frozenset({"_count", "_cursor", "_format"})
+_RECORD_SEARCH = _PAGED | {"patient", "subject", "category", "code", "date", "_sort"}
+_RECORD_ID = re.compile(
+    r"(?P<category>\d{2})(?P<year>\d{4})(?P<month>0[1-9]|1[0-2])-(?P<mark>[0-9a-f]{16})", re.ASCII
+)
 _DOCUMENTS = tuple(category for category in Category if category not in MEASUREMENTS)
 Pairs = Sequence[tuple[str, str]]
 Call = Request[Any, Any, State]
@@ -57,16 +65,26 @@ async def find_patient(request: Call) -> Response[bytes]:
         raise BadRequestError("identifier: not <system>|<value>")
     alias = valv.house.keystore.alias(from_identifier(system, value, at=valv.house.clock()).digits)
     await lookup.look_up(valv.house, who, alias, purpose=_purpose(request))
-    return answer(searchset([{"resourceType": "Patient", "id": alias.hex()}]))
+    return _bundle([to_json({"resourceType": "Patient", "id": alias.hex()})], total=1)
 
 
 @get("/Patient/{patient_id:str}/$everything")
-async def everything(request: Call, patient_id: FromPath[str]) -> Response[bytes]:
-    """All that the caller may read of one person, with the provenance of each record."""
-    search = parse([*_query(request), ("patient", patient_id)], allowed=_PAGED | {"patient"})
-    found = await _read(request, search, tuple(Category), EventKind.READ)
-    resources = [one for record in found.records for one in (_shown(record, search, request), _trace(record))]
-    return _page(request.url.path, _query(request), search, resources)
+async def everything(request: Call, patient_id: FromPath[str]) -> Response[bytes] | Stream:
+    """All that the caller may read of one person, with the provenance of each record.
+
+    It is streamed, as a Bundle or by ``Accept: application/fhir+ndjson`` as lines; with ``_count`` it comes in pages.
+    """
+    parameters = [*_query(request), ("patient", patient_id)]
+    search, who = parse(parameters, allowed=_PAGED | {"patient"}), principal(request)
+    alias = alias_for(who, search.patient)
+    writes = (partial(to_fhir, patient_id=alias.hex()), provenance_to_fhir)
+    if any(name == "_count" for name, _ in parameters):
+        return await _page(request, request.url.path, _query(request), search, Query(), writes)
+    query = Query(purpose=_purpose(request))
+    lines = [Lines(write) for write in writes]
+    return await whole.answer(
+        valv_of(request).house, who, alias, query, form("searchset", request.headers.get("accept", ""), lines)
+    )
 
 
 @get("/Observation")
@@ -84,15 +102,26 @@ async def observations_by_form(request: Call) -> Response[bytes]:
 @get("/Observation/{record_id:str}")
 async def observation(request: Call, record_id: FromPath[str]) -> Response[bytes]:
     """One measurement by its id, of the person in ``patient`` (a citizen's own where it is left out)."""
-    search = parse(_query(request), allowed=frozenset({"patient", "_format"}))
-    ordinal, month = record_id[:2], record_id[2:8]
-    if not (ordinal.isdecimal() and month.isdecimal() and int(ordinal) < len(MEASUREMENTS)):
+    search, who = parse(_query(request), allowed=frozenset({"patient", "_format"})), principal(request)
+    told = _RECORD_ID.fullmatch(record_id)
+    if told is None or int(told["category"]) >= len(MEASUREMENTS):
         raise NotFoundError
-    found = await _read(request, search, (tuple(Category)[int(ordinal)],), EventKind.READ, need=Need.EVERY)
-    for record in found.records:
-        if record.id == record_id:
-            return answer(_shown(record, search, request))
-    raise NotFoundError
+    alias, category = alias_for(who, search.patient), tuple(Category)[int(told["category"])]
+    first, last = _days_of(int(told["year"]), int(told["month"]))
+    query = Query((category,), first, last, need=Need.EVERY, purpose=_purpose(request))
+    record = await reading.find(valv_of(request).house, who, alias, query, int(told["mark"], 16))
+    if record is None or record.id != record_id:
+        raise NotFoundError
+    return answer(to_fhir(record, patient_id=alias.hex()))
+
+
+def _days_of(year: int, month: int) -> tuple[date, date]:
+    """Return the local days that a month in UTC, as an id has it, may touch."""
+    try:
+        first = date(year, month, 1)
+        return first - timedelta(days=1), first + timedelta(days=32)
+    except (ValueError, OverflowError):
+        raise NotFoundError from None
 
 
 @get("/{kind:str}")
@@ -146,7 +175,7 @@ ROUTES = Router(
         transaction,
     ],
     opt={"access": Access.BEARER},
-    request_max_body_size=64 << 20,
+    request_max_body_size=MAX_BODY,
     tags=["FHIR"],
 )
 
@@ -160,12 +189,9 @@ def answer(
 
 async def _observations(request: Call, parameters: Pairs) -> Response[bytes]:
     search = parse(parameters, allowed=_RECORD_SEARCH)
-    wanted = search.categories or MEASUREMENTS
     need = Need.EVERY if search.categories else Need.SOME
-    found = await _read(request, search, wanted, EventKind.READ, need=need)
-    kept = (record for record in found.records if record.kind == "Observation")
-    shown = [_shown(record, search, request) for record in kept]
-    return _page("/fhir/Observation", parameters, search, shown)
+    query = Query(search.categories or MEASUREMENTS, types=frozenset({"Observation"}), need=need)
+    return await _page(request, "/fhir/Observation", parameters, search, query, (_writer(request, search),))
 
 
 async def _search_kind(request: Call, kind: str, parameters: Pairs) -> Response[bytes]:
@@ -176,68 +202,82 @@ async def _search_kind(request: Call, kind: str, parameters: Pairs) -> Response[
             return await _audit_events(request, parameters)
         case "Provenance":
             search = parse(parameters, allowed=_RECORD_SEARCH)
-            found = await _read(request, search, search.categories or tuple(Category), EventKind.READ)
-            return _page("/fhir/Provenance", parameters, search, [_trace(record) for record in found.records])
+            query = Query(search.categories or tuple(Category))
+            return await _page(request, "/fhir/Provenance", parameters, search, query, (provenance_to_fhir,))
         case _:
             search = parse(parameters, allowed=_RECORD_SEARCH)
-            found = await _read(request, search, search.categories or _DOCUMENTS, EventKind.READ)
-            kept = [record for record in found.records if record.kind == kind]
-            shown = [_shown(record, search, request) for record in kept]
-            return _page(f"/fhir/{kind}", parameters, search, shown)
+            query = Query(search.categories or _DOCUMENTS, types=frozenset({kind}))
+            return await _page(
+                request, f"/fhir/{kind}", parameters, search, query, (_writer(request, search),)
+            )
 
 
 async def _consents(request: Call, parameters: Pairs) -> Response[bytes]:
     who, search = principal(request), parse(parameters, allowed=_PAGED | {"patient"})
-    alias = alias_for(who, search.patient)
+    alias, start = alias_for(who, search.patient), _number(search.cursor) or 0
     rules = await granting.rules_of(valv_of(request).house, who, alias)
-    found = [consent.to_fhir(rule, patient_id=alias.hex()) for rule in rules.rules]
-    return _page("/fhir/Consent", parameters, search, found)
+    found = [to_json(consent.to_fhir(rule, patient_id=alias.hex())) for rule in rules.rules]
+    end = start + search.count
+    links = (
+        [page_link("/fhir/Consent", parameters, str(end))] if 0 < search.count < len(found) - start else []
+    )
+    return _bundle(found[start:end], total=len(found), links=links)
 
 
 async def _audit_events(request: Call, parameters: Pairs) -> Response[bytes]:
+    """Tell what stands in the log, newest first; what is unreadable is left out."""
     who, search = principal(request), parse(parameters, allowed=_PAGED | {"patient"})
-    alias = alias_for(who, search.patient)
-    page = await accesses.mine(valv_of(request).house, who, alias, limit=1000)
-    found = [
-        auditevent.to_fhir(one, patient_id=alias.hex())
-        for one in review.mine(page.entries)
-        if not isinstance(one, Unreadable)
-    ]
-    return _page("/fhir/AuditEvent", parameters, search, found)
-
-
-async def _read(
-    request: Call,
-    search: Search,
-    categories: tuple[Category, ...],
-    kind: EventKind,
-    *,
-    need: Need = Need.SOME,
-) -> Reading:
-    who = principal(request)
-    query = Query(
-        categories, search.first, search.last, search.codes, need=need, purpose=_purpose(request), kind=kind
+    alias, before = alias_for(who, search.patient), _number(search.cursor)
+    page = await searching.of_vault(
+        valv_of(request).house, who, alias, keep=lambda _: True, before=before, wanted=max(search.count, 1)
     )
-    return await reading.read(valv_of(request).house, who, alias_for(who, search.patient), query)
+    found = [to_json(auditevent.to_fhir(one, patient_id=alias.hex())) for one in page.accesses]
+    links = [] if page.before is None else [page_link("/fhir/AuditEvent", parameters, str(page.before))]
+    total = len(found) if before is None and page.before is None else None
+    return _bundle(found[: search.count], total=total, links=links)
 
 
-def _page(
-    base: str, parameters: Pairs, search: Search, resources: Sequence[Mapping[str, Any]]
+def _number(text: str) -> int | None:
+    """Return where a list of rules or accesses goes on, as its own link says."""
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > _LONGEST_PLACE:
+        raise BadRequestError("_cursor: not from a next link of this search")
+    return int(text)
+
+
+async def _page(
+    request: Call, base: str, parameters: Pairs, search: Search, query: Query, writes: Sequence[Write]
 ) -> Response[bytes]:
-    """Return one page; its link to the next says all that was asked, also what came in a form."""
-    shown = resources[search.offset : search.offset + search.count]
+    """Read and return one page; its link to the next says all that was asked, also what came in a form."""
+    who, house = principal(request), valv_of(request).house
+    alias = alias_for(who, search.patient)
+    after, total = cursor.unseal(house.keystore, alias, search.cursor) if search.cursor else (None, None)
+    asked = replace(
+        query, first=search.first, last=search.last, codes=search.codes, purpose=_purpose(request)
+    )
+    wish = Wish(search.count, search.order, after, told=after is None)
+    found = await paging.page(house, who, alias, asked, wish)
+    total = found.total if after is None else total
+    entries = [
+        one
+        for lines in zip(*(Lines(write).of(found.columns) for write in writes), strict=True)
+        for one in lines
+    ]
     links = []
-    if search.offset + len(shown) < len(resources) and shown:
-        links.append(page_link(base, parameters, search.offset + len(shown)))
-    return answer(searchset(shown, total=len(resources), links=links))
+    if found.more is not None:
+        links.append(page_link(base, parameters, cursor.seal(house.keystore, alias, found.more, total)))
+    return _bundle(entries, total=None if total is None else total * len(writes), links=links)
 
 
-def _shown(record: Record, search: Search, request: Call) -> dict[str, Any]:
-    return to_fhir(record, patient_id=alias_for(principal(request), search.patient).hex())
+def _bundle(
+    entries: Sequence[bytes], *, total: int | None, links: Sequence[Mapping[str, str]] = ()
+) -> Response[bytes]:
+    return Response(searchset(entries, total=total, links=links), media_type=FHIR_JSON)
 
 
-def _trace(record: Record) -> dict[str, Any]:
-    return provenance_to_fhir(record)
+def _writer(request: Call, search: Search) -> Write:
+    return partial(to_fhir, patient_id=alias_for(principal(request), search.patient).hex())
 
 
 def _query(request: Call) -> Pairs:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from app.errors import BadRequestError
 from policies.vocabulary import Category
+from sharing.paging import Order
 from vault.measures import FHIR_CATEGORY, OBSERVATION_CATEGORY, OWN_CATEGORY
 
 _LOINC = ("", "http://loinc.org", "urn:oid:2.16.840.1.113883.6.1")
@@ -18,19 +19,24 @@ _DATE = re.compile(
 MAX_COUNT = 5000
 DEFAULT_COUNT = 1000
 _LONGEST_NUMBER = 18
+_ORDERS = {"-date": Order.NEWEST, "date": Order.OLDEST}
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A parsed search: whose, which categories and codes, which local days, and which page."""
+    """A parsed search: whose, which categories and codes, which local days, in which order, and which page.
+
+    ``cursor`` is what a ``next`` link carries; only its own handler can read it.
+    """
 
     patient: str | None
     categories: tuple[Category, ...] = ()
     codes: frozenset[str] = frozenset()
     first: date | None = None
     last: date | None = None
+    order: Order = Order.NEWEST
     count: int = DEFAULT_COUNT
-    offset: int = 0
+    cursor: str = ""
 
 
 def parse(parameters: Sequence[tuple[str, str]], *, allowed: frozenset[str]) -> Search:
@@ -54,15 +60,23 @@ def parse(parameters: Sequence[tuple[str, str]], *, allowed: frozenset[str]) -> 
         codes=frozenset(code for text in given.get("code", []) for code in _codes(text)),
         first=first,
         last=last,
+        order=_order(given.get("_sort", ["-date"])[-1]),
         count=_number(given, "_count", DEFAULT_COUNT, MAX_COUNT),
-        offset=_number(given, "_offset", 0, 1 << 31),
+        cursor=given.get("_cursor", [""])[-1],
     )
 
 
-def page_link(base: str, parameters: Sequence[tuple[str, str]], offset: int) -> Mapping[str, str]:
+def page_link(base: str, parameters: Sequence[tuple[str, str]], cursor: str) -> Mapping[str, str]:
     """Return the ``next`` link of a page; the parameters hold no personal number."""
-    kept = [(name, value) for name, value in parameters if name != "_offset"]
-    return {"relation": "next", "url": f"{base}?{urlencode([*kept, ('_offset', str(offset))])}"}
+    kept = [(name, value) for name, value in parameters if name != "_cursor"]
+    return {"relation": "next", "url": f"{base}?{urlencode([*kept, ('_cursor', cursor)])}"}
+
+
+def _order(text: str) -> Order:
+    try:
+        return _ORDERS[text]
+    except KeyError:
+        raise BadRequestError("_sort: date or -date") from None
 
 
 def _categories(values: list[str]) -> tuple[Category, ...]:

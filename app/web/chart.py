@@ -23,10 +23,17 @@ _POINT_PIXELS = 7  # points closer than this are drawn as a range
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value at one moment (with its zone)."""
+    """One value at one moment (with its zone); or the mean of many, with the least and the greatest of them."""
 
     at: datetime
     value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest."""
+        return (self.value if self.low is None else self.low, self.value if self.high is None else self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ def ticks(low: float, high: float, *, wanted: int) -> list[float]:
 
 
 def _scale(chart: Chart, size: Size) -> _Scale:
-    values = [point.value for series in chart.series for point in series.points]
+    values = [end for series in chart.series for point in series.points for end in point.ends]
     if chart.band:
         values += [chart.band.low, chart.band.high]
     marks = ticks(min(values, default=0), max(values, default=1), wanted=_wanted_marks(size))
@@ -236,7 +243,7 @@ def _month_mark(day: date, step: int, locale: str) -> tuple[date, str]:
 
 def _line(series: Series, scale: _Scale, order: int) -> Iterable[str]:
     points = sorted((p for p in series.points if scale.holds(p.at)), key=lambda point: point.at)
-    if len(points) * _POINT_PIXELS > scale.size.plot_width:
+    if len(points) * _POINT_PIXELS > scale.size.plot_width or any(point.low is not None for point in points):
         yield from _crowded(points, scale, order)
         return
     spots = [(scale.x(p.at), scale.y(p.value)) for p in points]
@@ -247,15 +254,23 @@ def _line(series: Series, scale: _Scale, order: int) -> Iterable[str]:
 
 def _crowded(points: list[Point], scale: _Scale, order: int) -> Iterable[str]:
     """Draw the range and the mean of every few pixels."""
-    columns: dict[int, list[float]] = {}
+    columns: dict[int, list[Point]] = {}
     for point in points:
-        columns.setdefault(int(scale.x(point.at) // _POINT_PIXELS), []).append(point.value)
+        columns.setdefault(int(scale.x(point.at) // _POINT_PIXELS), []).append(point)
     middles = {column: (column + 0.5) * _POINT_PIXELS for column in columns}
-    upper = [(middles[c], scale.y(max(values))) for c, values in columns.items()]
-    lower = [(middles[c], scale.y(min(values))) for c, values in columns.items()]
+    upper = [(middles[c], scale.y(max(point.ends[1] for point in some))) for c, some in columns.items()]
+    lower = [(middles[c], scale.y(min(point.ends[0] for point in some))) for c, some in columns.items()]
+    means = [
+        (middles[c], scale.y(sum(point.value for point in some) / len(some))) for c, some in columns.items()
+    ]
+    if len(columns) == 1:  # an area without a width would not be seen, nor a line of one point
+        (x, high), (_, low) = upper[0], lower[0]
+        yield f'<line class="valv-c-line valv-c-{order}" x1="{x:.1f}" y1="{high:.1f}" x2="{x:.1f}" y2="{low:.1f}"/>'
+        yield f'<circle class="valv-c-point valv-c-{order}" cx="{x:.1f}" cy="{means[0][1]:.1f}" r="3.5"/>'
+        return
     outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in upper + lower[::-1])
     yield f'<polygon class="valv-c-range valv-c-{order}" points="{outline}"/>'
-    yield _polyline([(middles[c], scale.y(sum(v) / len(v))) for c, v in columns.items()], order)
+    yield _polyline(means, order)
 
 
 def _polyline(spots: list[tuple[float, float]], order: int) -> str:

@@ -1,5 +1,8 @@
 """A citizen's own pages, also for one who acts for them: overview, measurements, new values, who looked."""
 
+from dataclasses import replace
+
+from app import cursor as cursors
 from app.security import principal, valv_of
 from app.web import labels, values
 from app.web.entering import blank, read_measure
@@ -23,11 +26,12 @@ from audit.events import Decision
 from audit.review import Access
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, reach, reading, searching, summing
+from sharing import adding, asking, paging, reach, searching, summing
 from sharing.house import author_of
+from sharing.paging import Wish
 from sharing.reading import Query
-from sharing.summing import Latest
 from sharing.searching import Found
+from sharing.summing import Latest
 from vault.record import Origin, Provenance
 
 _ON_OVERVIEW = 5
@@ -93,7 +97,7 @@ def _category(request: Asked, latest: tuple[Latest, ...], there: tuple[Category,
 async def trend_for(
     request: Asked, who: Principal, alias: bytes, category: Category, latest: tuple[Latest, ...]
 ) -> Trend:
-    """Read a category over the period asked for, else over the shortest that shows anything.
+    """Read a category over the period asked for, else over the shortest that shows anything; or older values of it.
 
     Raises:
         consent.gate.Refused: it may not be read.
@@ -103,8 +107,18 @@ async def trend_for(
     asked = pick(Period, request.query_params.get("period"))
     period = asked or values.period_reaching(latest, category, today)
     query = Query(categories=(category,), first=values.first_day(period, today))
-    found = await reading.read(house, who, alias, query)
-    return values.trend_of(found.records, category, period, today=today, lang=lang_of(request))
+    before, lang = request.query_params.get("before", ""), lang_of(request)
+    if before:
+        after, total = cursors.unseal(house.keystore, alias, before)
+        found = await paging.page(house, who, alias, query, Wish(values.MOST_ROWS, after=after, told=False))
+        trend, last = values.older_of(found, category, period, total=total or 0, lang=lang), found.more
+    else:
+        found = await paging.page(house, who, alias, query, Wish(values.MOST_POINTS))
+        trend = values.trend_of(found, category, period, today=today, lang=lang)
+        shown = len(trend.readings)
+        last = paging.mark_of(found.columns, shown - 1) if 0 < shown < trend.total else None
+    older = "" if last is None else cursors.seal(house.keystore, alias, last, trend.total)
+    return replace(trend, older=older)
 
 
 # --- a new value

@@ -5,6 +5,7 @@ import re
 from litestar.params import FromPath
 
 from app import uploads
+from app.api import find_import
 from app.api import undo as undo_import
 from app.errors import BadRequestError, NotFoundError
 from app.security import valv_of
@@ -104,14 +105,11 @@ def _wrong(problem: FieldProblem) -> FormState:
 
 
 async def _view(request: Asked, own: Owner, import_id: str) -> ImportView:
-    house, identifier = valv_of(request).house, _parse(import_id)
-    vault = (await importing.manage(house, own.principal, own.alias)).vault
-    row = await house.database.read(lambda reader: intake.find(reader, vault, identifier))
-    if row is None:
-        raise NotFoundError
+    valv, identifier = valv_of(request), _parse(import_id)
+    row = await find_import(valv, own.principal, own.alias, identifier)
     rejected: tuple[RejectedRow, ...] = ()
     if row.rejected and ImportState(row.state).is_over:
-        rejected = await importing.rejections(house, own.principal, own.alias, identifier)
+        rejected = await importing.rejections(valv.house, own.principal, own.alias, identifier)
     return _import(row, lang_of(request), rejected)
 
 

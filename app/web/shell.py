@@ -7,6 +7,7 @@ decided here, but by the gate.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from app.web.views import Chrome, ErrorView, FormState, Notice, Role, Who
 from app.wiring import Valv
 from identity.branch import PendingStaff
 from identity.principal import Citizen, Client, Proxy, Staff, System
+from vault.database import DatabaseUnavailableError
 
 Asked = Request[Any, Any, State]
 Answer = Response[Any]
@@ -235,8 +237,9 @@ def _who(valv: Valv, found: Caller) -> Who | None:
 
 
 def _staff_who(valv: Valv, member: Staff) -> Who:
-    commission = member.commission
-    known = valv.house.directory().members.get(member.id)
+    commission, known = member.commission, None
+    with suppress(DatabaseUnavailableError):  # the page that says so is a page too
+        known = valv.house.directory().members.get(member.id)
     return Who(
         member.name,
         Role.SUPERVISOR if member.is_supervisor else Role.STAFF,

@@ -4,25 +4,31 @@ Numbers are shown in the canonical unit where it is known; what came in another 
 that was converted is rounded for the eye, one that was written is shown as written.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
 from app.web.chart import ZONE, Chart, Point, Series
 from app.web.formats import Lang
 from app.web.views import CategoryCount, Period, Reading, Trend
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing.summing import Latest
+from sharing.paging import Page
+from sharing.summing import Daily, Latest
+from vault.days import day_of
 from vault.measures import BLOOD_PRESSURE_PANEL, BLOOD_PRESSURE_PANELS, DIASTOLIC, MEASURES, SYSTOLIC
 from vault.record import Component, Quantity, Record
 from vault.units import ucum
 
 #: The longest table and the most charts that a page carries; the counts tell of the rest.
-MOST_ROWS = 200
+MOST_ROWS = 100
 MOST_CHARTS = 6
+#: The most points of a line: so many values are drawn one by one, more by days.
+MOST_POINTS = 400
+_NOON = time(12)
 DAYS = {Period.DAYS_30: 30, Period.DAYS_90: 90, Period.YEAR: 365, Period.YEARS_5: 1826}
 _MOST_DECIMALS = 3
 _LONGEST = 18  # digits before the point; beyond, a number is shown as it was written
+_TOO_LONG = 10.0 ** (_LONGEST + 1)
 _PRESSURES = (SYSTOLIC.code, DIASTOLIC.code)
 
 
@@ -179,25 +185,61 @@ def _code(code: str) -> str:
 # --- trends
 
 
-def trend_of(
-    records: Sequence[Record], category: Category, period: Period, *, today: date, lang: Lang
-) -> Trend:
-    """Return a category over a period, from the records of that period in time order."""
+def trend_of(page: Page, category: Category, period: Period, *, today: date, lang: Lang) -> Trend:
+    """Return a category over a period, from the newest values of that period and its sums by day.
+
+    Few values are drawn one by one; many as the mean, the least and the greatest of a day, or of some days.
+    """
+    total = page.total or 0
+    records = tuple(page.columns.records())
+    lines = _lines_of_values(records[::-1]) if total <= len(records) else _lines_of_days(page.sums)
     start = first_day(period, today)
     if start is None:
-        start = min((record.start.astimezone(ZONE).date() for record in records), default=today)
-    shown = tuple(reading_of(record, lang) for record in records[: -MOST_ROWS - 1 : -1])
-    charts = tuple(_charts(records, start, today, lang))[:MOST_CHARTS]
-    return Trend(category, period, charts, shown, len(records))
+        starts = (point.at.astimezone(ZONE).date() for points in lines.values() for point in points)
+        start = min(starts, default=today)
+    charts = tuple(_charts(lines, start, today, lang))[:MOST_CHARTS]
+    shown = tuple(reading_of(record, lang) for record in records[:MOST_ROWS])
+    return Trend(category, period, charts, shown, total)
 
 
-def _charts(records: Sequence[Record], start: date, end: date, lang: Lang) -> Iterator[Chart]:
-    """Draw blood pressure as one chart of two lines, every other code alone; the most frequent come first."""
-    lines: dict[tuple[str, str], list[Point]] = {}
+def older_of(page: Page, category: Category, period: Period, *, total: int, lang: Lang) -> Trend:
+    """Return a later page of the table of a category over a period, without charts."""
+    shown = tuple(reading_of(record, lang) for record in page.columns.records())
+    return Trend(category, period, (), shown, total, is_older=True)
+
+
+_Lines = dict[tuple[str, str], list[Point]]
+
+
+def _lines_of_values(records: Iterable[Record]) -> _Lines:
+    lines: _Lines = {}
     for record in records:
         for code, quantity in _quantities(record):
-            point = Point(record.start, float(quantity.value))
-            lines.setdefault((code, quantity.unit), []).append(point)
+            lines.setdefault((code, quantity.unit), []).append(Point(record.start, float(quantity.value)))
+    return lines
+
+
+def _lines_of_days(sums: Iterable[Daily]) -> _Lines:
+    lines: _Lines = {}
+    for one in sums:
+        thin = one.thinned(MOST_POINTS)
+        days = zip(
+            thin.day.tolist(),
+            (thin.total / thin.count).tolist(),
+            thin.low.tolist(),
+            thin.high.tolist(),
+            strict=True,
+        )
+        lines.setdefault((one.code, one.unit), []).extend(
+            Point(datetime.combine(day_of(day), _NOON, ZONE), mean, low, high)
+            for day, mean, low, high in days
+            if max(abs(low), abs(high)) < _TOO_LONG
+        )
+    return {name: points for name, points in lines.items() if points}
+
+
+def _charts(lines: _Lines, start: date, end: date, lang: Lang) -> Iterator[Chart]:
+    """Draw blood pressure as one chart of two lines, every other code alone; the most frequent come first."""
     pressure = {key: lines.pop(key) for key in sorted(lines, reverse=True) if key[0] in _PRESSURES}
     if pressure:
         unit = next(iter(pressure))[1]

@@ -16,7 +16,7 @@ GET  /commission                                                                
 POST /commission                            choice* (ChoiceOption.id)                  → 303 /
 GET  /              (citizen, proxy)                                                   OverviewView          overview.html
 GET  /              (staff, supervisor)                                                → 303 /staff, /review
-GET  /measurements                          category, period (Period)                  MeasurementsView      measurements.html
+GET  /measurements                          category, period (Period), before (cursor) MeasurementsView      measurements.html
 GET  /measurements/add                      measure (MeasureForm.id)                   AddView               add.html
 POST /measurements/add                      measure*, date*, time*, each field's name* → 303 /measurements   add.html if errors
 GET  /imports                                                                          ImportsView           imports.html
@@ -37,7 +37,7 @@ POST /requests/{id}                         answer* (accept, decline)           
 GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
-GET  /staff/patients/{id}                   category, period                           PatientView, or 403   patient.html
+GET  /staff/patients/{id}                   category, period, before (cursor)          PatientView, or 403   patient.html
                                                                                        with RefusedView      refused.html
 GET  /staff/patients/{id}/add               measure                                    AddView               add.html
 POST /staff/patients/{id}/add               as /measurements/add                       → 303 the patient     add.html if errors
@@ -277,13 +277,18 @@ class CategoryCount:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """One category over one period: charts and readings, newest first. ``total`` counts the whole period."""
+    """One category over one period: charts and readings, newest first. ``total`` counts the whole period.
+
+    ``older`` is the cursor of the table's next page, or empty; ``is_older`` says that this is not its first.
+    """
 
     category: Category
     period: Period
     charts: tuple[Chart, ...]
     readings: tuple[Reading, ...]
     total: int
+    older: str = ""
+    is_older: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,16 @@ from app.wiring import Valv
 from audit.errors import LogUnavailableError
 from audit.log import AuditLog
 from keys.keystore import KeyStore
+from tests import postgres
+from tests.world import attack
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Make one demo installation with Anna's data."""
-    made = Settings(tmp_path_factory.mktemp("closed") / "data", allowed_hosts=("testserver.local",))
+    folder = tmp_path_factory.mktemp("closed") / "data"
+    url = postgres.shared().create() if engine == "postgresql" else ""
+    made = Settings(folder, database_url=url, allowed_hosts=("testserver.local",))
     wiring.create(made, demo=True)
     valv = wiring.open_installation(made)
     seed_demo(valv)
@@ -123,8 +127,8 @@ async def test_upload_is_not_kept_while_the_log_is_down(
 
 async def test_tampered_vault_gives_no_cause(valv: Valv, anna: AsyncTestClient[Litestar]) -> None:
     """The finding stands in the operator's log; outside there is only that it cannot be opened now."""
-    with valv.house.database.engine.connect() as writer:
-        writer.exec_driver_sql("UPDATE drawers SET manifest = x'00'")
+    with attack(valv.settings) as attacker:
+        attacker.execute("UPDATE drawers SET manifest = ?", (b"\0",))
     answer = await anna.get("/fhir/Observation?category=blood-pressure")
     assert answer.status_code == 503
     assert "manifest" not in answer.text

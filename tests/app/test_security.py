@@ -8,11 +8,16 @@ import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from app import wiring
+from app import demo, wiring
 from app.main import application
 from app.security import HEADERS, Access
 from app.settings import Settings, SettingsError
 from app.wiring import InstallationError
+from identity import bearer
+from identity.branch import sign_branch
+from identity.directory import store_branch
+from identity.principal import Staff
+from keys.primitives import Signer, random_key
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +153,27 @@ def test_installation_is_never_made_over_another(settings: Settings) -> None:
     """Demo data never goes into a database that holds anything."""
     with pytest.raises(InstallationError):
         wiring.create(settings, demo=True)
+
+
+async def test_lost_commission_bites_on_the_next_request_of_every_process(settings: Settings) -> None:
+    """A token lives an hour and its signature is remembered; who works where is asked at each use."""
+    valv, other = wiring.open_installation(settings), wiring.open_installation(settings)
+    house = valv.house
+    nurse = demo.principal_of("nurse-vc", directory=house.directory(), keystore=house.keystore)
+    assert isinstance(nurse, Staff)
+    token = bearer.issue(valv.issuer, house.keystore, nurse, at=house.clock())
+    async with AsyncTestClient(application(valv), base_url="http://testserver.local") as client:
+        client.headers["Authorization"] = f"Bearer {token}"
+        for _ in range(2):
+            assert (await client.get("/api/me")).status_code == 200
+        (branch,) = (one for one in demo.branches() if one["authority"]["id"] == demo.REGION_EXEMPEL)
+        (member,) = (one for one in branch["staff"] if one["id"] == nurse.id)
+        branch = {**branch, "version": 2, "staff": [one for one in branch["staff"] if one is not member]}
+        keystore = other.house.keystore
+        signer = Signer(keystore.service_secret(f"demo-organisation/{demo.REGION_EXEMPEL}", make=random_key))
+        signed = sign_branch(branch, signer)
+        other.house.database.write_now(
+            lambda writing: store_branch(writing, keystore, signed, at=other.house.clock())
+        )
+        assert (await client.get("/api/me")).status_code == 401
+    other.close()

@@ -1,35 +1,53 @@
-"""What stands in the database: shape, leading columns, migrations."""
+"""What stands in the databases: shape, leading columns, and the two histories that lead to them, on both engines."""
 
-import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import LargeBinary, create_engine
+from sqlalchemy import Engine, LargeBinary, inspect, text
 from sqlmodel import SQLModel
 
-from app.migrate import configuration, upgrade
+from app.migrate import HISTORIES, LOG, VAULT, History, configuration, move, revision_of, revisions, upgrade
 from app.models import METADATA, MODELS
+from audit.tables import LogTable
+from tests import postgres
+from vault.database import Database
 
-#: Tables that belong to no vault: the installation, its directory, sessions and look-ups; aliases lead to vaults.
-_NO_VAULTS = {"installation", "directory_branches", "sessions", "lookups", "aliases"}
+#: Tables that are not led by a vault's id, and why. The log's are led by their place in the one log.
+_NOT_LED = {
+    "aliases": "leads to the vault, and is asked before the vault is known",
+    "installation": "one row about the installation",
+    "directory_branches": "the organisations' matter, the same for every vault",
+    "sessions": "of people, staff among them, before any vault is named",
+    "lookups": "counts what a commission or an address does, over all vaults",
+}
 
 
 def test_every_table_is_among_the_models() -> None:
     """Else no migration would know it."""
-    defined = {table.name for table in SQLModel.metadata.tables.values() if not table.name.startswith("log_")}
+    defined = {table.name for table in SQLModel.metadata.tables.values()}
     assert defined == set(METADATA.tables) == {str(model.__tablename__) for model in MODELS}
+
+
+def test_tables_of_the_log_are_named_so() -> None:
+    """In one PostgreSQL database their name is what tells the two histories apart."""
+    assert all(name.startswith("log_") for name in (*LogTable.metadata.tables, LOG.version_table))
+    assert not any(name.startswith("log_") for name in (*METADATA.tables, VAULT.version_table))
 
 
 @pytest.mark.parametrize("name", sorted(METADATA.tables))
 def test_table_of_a_vault_is_led_by_it(name: str) -> None:
     """So that it shards, and so that a vault's rows lie together."""
     columns = list(METADATA.tables[name].columns)
-    if name in _NO_VAULTS:
+    if name in _NOT_LED:
+        assert columns[0].name != "vault_id"
         assert name == "aliases" or "vault_id" not in METADATA.tables[name].columns
         return
     assert columns[0].name == "vault_id"
@@ -37,56 +55,137 @@ def test_table_of_a_vault_is_led_by_it(name: str) -> None:
     assert isinstance(columns[0].type, LargeBinary)
 
 
-@pytest.mark.parametrize("name", sorted(METADATA.tables))
+@pytest.mark.parametrize("name", sorted({**METADATA.tables, **LogTable.metadata.tables}))
 def test_every_table_has_a_primary_key(name: str) -> None:
     """And its first column is part of it."""
-    keys = list(METADATA.tables[name].primary_key.columns)
+    table = {**METADATA.tables, **LogTable.metadata.tables}[name]
+    keys = list(table.primary_key.columns)
     assert keys
-    assert keys[0].name == next(iter(METADATA.tables[name].columns)).name
+    assert keys[0].name == next(iter(table.columns)).name
 
 
-def test_head_of_the_migrations_is_the_models(tmp_path: Path) -> None:
-    """Nothing to generate: a new column without a migration would fail in every installation."""
-    upgrade(tmp_path / "valv.db")
-    engine = create_engine(f"sqlite:///{tmp_path / 'valv.db'}")
+@pytest.fixture
+def database(engine: str, tmp_path: Path) -> Iterator[Database]:
+    """Return an empty database."""
+    made = Database(postgres.shared().create() if engine == "postgresql" else tmp_path / "empty.db")
+    yield made
+    made.close()
+
+
+def shape(engine: Engine, history: History) -> dict[str, Any]:
+    """Return each of a history's tables with its columns and indexes; not the one that says where it is at."""
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, METADATA) == []
-    engine.dispose()
+        seen = inspect(connection)
+        return {
+            name: (
+                [(one["name"], str(one["type"]), one["nullable"]) for one in seen.get_columns(name)],
+                seen.get_pk_constraint(name)["constrained_columns"],
+                sorted((one["name"], one["column_names"], one["unique"]) for one in seen.get_indexes(name)),
+                sorted(one["column_names"] for one in seen.get_unique_constraints(name)),
+            )
+            for name in seen.get_table_names()
+            if name.startswith("log_") == (history is LOG) and name != history.version_table
+        }
 
 
-def tables(file: Path) -> dict[str, str]:
-    """Return each table and index with its definition."""
-    with closing(sqlite3.connect(file)) as db:
-        return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"))
-
-
-def revisions() -> list[str]:
-    """Return the revisions, oldest first."""
-    script = ScriptDirectory.from_config(configuration(Path("unused.db")))
-    return [revision.revision for revision in reversed(list(script.walk_revisions()))]
-
-
-def test_there_is_one_line_of_revisions() -> None:
+@pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history.name)
+def test_there_is_one_line_of_revisions(history: History) -> None:
     """No branches: two heads could not both be the newest."""
-    script = ScriptDirectory.from_config(configuration(Path("unused.db")))
+    script = ScriptDirectory.from_config(configuration(history))
     assert len(script.get_heads()) == 1
     assert len(script.get_bases()) == 1
 
 
-@pytest.mark.parametrize("number", range(len(revisions())), ids=revisions())
-def test_each_revision_goes_up_and_down(tmp_path: Path, number: int) -> None:
+def test_head_of_both_histories_is_the_models(database: Database) -> None:
+    """Nothing to generate: a new column without a migration would fail in every installation."""
+    for history in HISTORIES:
+        move(history, database.engine)
+    for history in HISTORIES:  # side by side in one database, as on PostgreSQL
+        with database.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts=history.options())
+            assert compare_metadata(context, history.metadata) == []
+
+
+def steps() -> list[tuple[History, int]]:
+    """Return each revision of each history by its number."""
+    return [(history, number) for history in HISTORIES for number in range(len(revisions(history)))]
+
+
+@pytest.mark.parametrize(
+    ("history", "number"), steps(), ids=[f"{history.name}-{number + 1}" for history, number in steps()]
+)
+def test_each_revision_goes_up_and_down(database: Database, history: History, number: int) -> None:
     """And up again to the very same."""
-    file, all_of_them = tmp_path / "valv.db", revisions()
-    before = all_of_them[number - 1] if number else "base"
+    line = revisions(history)
+    before = line[number - 1] if number else "base"
     if number:
-        upgrade(file, before)
-    at_start = tables(file) if number else {}
-    upgrade(file, all_of_them[number])
-    up = tables(file)
-    command.downgrade(configuration(file), before)
-    down = {name: sql for name, sql in tables(file).items() if name != "alembic_version" or number}
-    assert down == at_start
-    upgrade(file, all_of_them[number])
-    assert tables(file) == up
-    assert len(up) > len(at_start)
+        move(history, database.engine, before)
+    at_start = shape(database.engine, history)
+    move(history, database.engine, line[number])
+    up = shape(database.engine, history)
+    assert up != at_start
+    move(history, database.engine, before)
+    assert shape(database.engine, history) == at_start
+    move(history, database.engine, line[number])
+    assert shape(database.engine, history) == up
+
+
+_STARTING = """
+import sys, time; from pathlib import Path; from app.migrate import upgrade; from vault.database import Database
+vaults, log, start = sys.argv[1:]
+database = Database(vaults if "://" in vaults else Path(vaults))
+time.sleep(max(0, float(start) - time.time()))
+upgrade(database, log if "://" in log else Path(log))
+database.close()
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_start_at_once_migrate_once(database: Database, tmp_path: Path) -> None:
+    """Each of several starts as if it were alone."""
+    url = database.engine.url.render_as_string() if database.engine.dialect.name == "postgresql" else ""
+    stores = [url or str(tmp_path / "empty.db"), url or str(tmp_path / "log.db")]
+    together = str(time.time() + 2)
+    command = [sys.executable, "-W", "error", "-c", _STARTING, *stores, together]
+    starting = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate(timeout=60)[1] for process in starting] == [""] * 3
+    assert [process.returncode for process in starting] == [0] * 3
+    assert database.read_now(lambda reading: revision_of(VAULT, reading)) == revisions(VAULT)[-1]
+
+
+def test_a_run_that_fails_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a migration would leave a database that neither the old nor the new version can use."""
+    real = Engine.connect
+
+    def failing(engine: Engine) -> Any:
+        connection = real(engine)
+        say = connection.exec_driver_sql
+
+        def said(statement: str, *rest: Any) -> Any:
+            if statement == "COMMIT":
+                raise KeyboardInterrupt
+            return say(statement, *rest)
+
+        monkeypatch.setattr(connection, "exec_driver_sql", said)
+        return connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "connect", failing)
+        with pytest.raises(KeyboardInterrupt):
+            move(VAULT, database.engine)
+    assert shape(database.engine, VAULT) == {}
+    move(VAULT, database.engine)
+    assert shape(database.engine, VAULT)
+
+
+def test_log_that_was_made_before_its_history_is_taken_over(database: Database) -> None:
+    """An installation's log is never made anew."""
+    first = revisions(LOG)[0]
+    move(LOG, database.engine, first)
+    with database.engine.connect() as connection:
+        connection.execute(text("INSERT INTO log_checkpoints (size, note) VALUES (1, 'kept')"))
+        connection.execute(text(f"DROP TABLE {LOG.version_table}"))
+        connection.commit()
+    move(LOG, database.engine, first)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT note FROM log_checkpoints")).scalar() == "kept"

@@ -1,4 +1,6 @@
-"""A process of its own that appends to a log: ``appender.py <folder> <vault hex> <count>``, 0 for no end.
+"""A process of its own that appends to a log: ``appender.py <folder> <store> <vault hex> <count>``, 0 for no end.
+
+The store is the log's file, whose tables are there, or its URL.
 
 It prints each entry's id in hex once it has the receipt, and nothing before.
 """
@@ -34,9 +36,9 @@ async def append(log: AuditLog, vault: bytes, count: int) -> None:
 
 def main() -> None:
     """Open the log of the folder and append."""
-    folder, vault, count = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), int(sys.argv[3])
+    folder, store, vault, count = Path(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3]), int(sys.argv[4])
     log = AuditLog.open(
-        folder / "log.db",
+        store if store.startswith("postgresql") else Path(store),
         KeyStore.load(folder / "keys.db", "a passphrase", clock=now),
         origin=ORIGIN,
         checkpoint_dir=folder / "checkpoints",

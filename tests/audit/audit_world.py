@@ -1,12 +1,17 @@
 """A small cast for the log's tests: a clock to move, a citizen, a nurse, a home-care worker, their events."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import NullPool, create_engine
+
 from audit.events import Activity, Actor, Event, EventKind, HeadRef
 from audit.log import AuditLog
+from audit.tables import LogTable
 from identity.principal import (
     Authority,
     AuthorityKind,
@@ -22,6 +27,7 @@ from identity.principal import (
 )
 from keys.keystore import KeyStore
 from policies.vocabulary import Category, Purpose
+from tests import postgres
 
 ORIGIN = "halsovalvet.example/log"
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -83,16 +89,39 @@ def head(version: int, fill: bytes = b"") -> HeadRef:
 
 @dataclass
 class House:
-    """One log with its folder, keys and clock; ``open`` gives a further process's view of the same file."""
+    """One log with its folder, keys and clock; ``open`` gives a further process's view of the same log.
+
+    It stands in a file of the folder, or where ``url`` says so in PostgreSQL.
+    """
 
     folder: Path
     keystore: KeyStore
     clock: Clock
+    url: str = ""
 
     @property
     def path(self) -> Path:
         """The log's file."""
         return self.folder / "log.db"
+
+    @property
+    def store(self) -> Path | str:
+        """Where the log stands."""
+        return self.url or self.path
+
+    def make(self) -> None:
+        """Make the log's tables where there are none."""
+        engine = create_engine(self.url or f"sqlite:///{self.path}", poolclass=NullPool)
+        LogTable.metadata.create_all(engine)
+
+    def sql(self, statement: str, *parameters: object) -> list[Any]:
+        """Do what whoever may write the database can do; return what it gives."""
+        if self.url:
+            with closing(postgres.connect(self.url)) as server:
+                done = server.execute(statement.replace("?", "%s").encode(), parameters, binary=True)
+                return done.fetchall() if done.description else []
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as file:
+            return file.execute(statement, parameters).fetchall()
 
     @property
     def outside(self) -> Path:
@@ -101,9 +130,10 @@ class House:
 
     def open(self, **more: Any) -> AuditLog:
         """Open the log, with checkpoints only at the end unless told otherwise."""
+        self.make()
         given: dict[str, Any] = {"checkpoint_every": timedelta(hours=1)}
         return AuditLog.open(
-            self.path,
+            self.store,
             self.keystore,
             origin=ORIGIN,
             checkpoint_dir=self.outside,

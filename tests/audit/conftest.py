@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from keys.keystore import KeyStore
+from tests import postgres
 from tests.audit.audit_world import START, Clock, House
 
 
@@ -21,6 +22,19 @@ def session_keystore(keystore_file: Path) -> KeyStore:
 
 
 @pytest.fixture
-def house(tmp_path: Path, session_keystore: KeyStore) -> House:
-    """A log not yet made, in a folder of its own."""
+def in_file(tmp_path: Path, session_keystore: KeyStore) -> House:
+    """A log not yet made, in a file of a folder of its own."""
     return House(tmp_path, session_keystore, Clock())
+
+
+@pytest.fixture
+def on_server(tmp_path: Path, session_keystore: KeyStore, postgresql: postgres.Server) -> House:
+    """A log not yet made, in a PostgreSQL database of its own."""
+    return House(tmp_path, session_keystore, Clock(), postgresql.create())
+
+
+@pytest.fixture
+def house(engine: str, request: pytest.FixtureRequest) -> House:
+    """A log not yet made, on each engine."""
+    made: House = request.getfixturevalue("in_file" if engine == "sqlite" else "on_server")
+    return made

@@ -1,22 +1,34 @@
+"""Processes of their own over one log, on both engines, and what is left when they are killed."""
+
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from audit.verify import Report, verify
-from keys.keystore import KeyStore
-from tests.audit.audit_world import ANNA, BO, ORIGIN, START
+from tests.audit.audit_world import ANNA, BO, ORIGIN, House
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def shared(house: House, keystore_file: Path) -> House:
+    """A log whose KeyStore stands where the processes find it."""
+    house.keystore.log_signer()  # made before the file is copied
+    shutil.copy(keystore_file, house.folder / "keys.db")
+    house.make()
+    return house
+
+
 @contextmanager
-def appending(folder: Path, vault: bytes, count: int) -> Iterator[subprocess.Popen[str]]:
+def appending(house: House, vault: bytes, count: int) -> Iterator["subprocess.Popen[str]"]:
     """Run the appender as a process of its own."""
-    command = [sys.executable, "-m", "tests.audit.appender", str(folder), vault.hex(), str(count)]
+    given = [str(house.folder), str(house.store), vault.hex(), str(count)]
+    command = [sys.executable, "-m", "tests.audit.appender", *given]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -24,26 +36,21 @@ def appending(folder: Path, vault: bytes, count: int) -> Iterator[subprocess.Pop
             process.kill()
 
 
-def verified(folder: Path) -> Report:
-    """Verify the log of a folder."""
-    public = KeyStore.load(folder / "keys.db", "a passphrase", clock=lambda: START).log_signer().public()
-    return verify(folder / "log.db", checkpoint_dir=folder / "checkpoints", log_public=public, origin=ORIGIN)
+def verified(house: House) -> Report:
+    """Verify the log."""
+    return verify(house.store, checkpoint_dir=house.outside, log_public=house.public, origin=ORIGIN)
 
 
-def logged(folder: Path) -> set[str]:
-    """Return the ids of all entries."""
-    connection = sqlite3.connect(folder / "log.db")
-    ids = {entry_id.hex() for (entry_id,) in connection.execute("SELECT entry_id FROM log_entries")}
-    connection.close()
-    return ids
+def logged(house: House) -> set[str]:
+    """Return the ids of all entries that have their place."""
+    return {entry_id.hex() for (entry_id,) in house.sql("SELECT entry_id FROM log_entries")}
 
 
-def test_no_acknowledged_entry_is_lost_by_kill_9(tmp_path: Path, keystore_file: Path) -> None:
+def test_no_acknowledged_entry_is_lost_by_kill_9(shared: House) -> None:
     """A receipt releases a key, so the entry behind it must outlive any death of the process."""
-    shutil.copy(keystore_file, tmp_path / "keys.db")
     acknowledged: set[str] = set()
     for _ in range(3):
-        with appending(tmp_path, ANNA, 0) as process:
+        with appending(shared, ANNA, 0) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 acknowledged.add(line.strip())
@@ -52,23 +59,24 @@ def test_no_acknowledged_entry_is_lost_by_kill_9(tmp_path: Path, keystore_file: 
             process.kill()
             acknowledged |= {line.strip() for line in process.stdout if len(line) == 33}
     assert len(acknowledged) >= 120
-    assert acknowledged <= logged(tmp_path)
-    report = verified(tmp_path)
+    with appending(shared, BO, 1) as process:  # the next process seals what the dead ones left
+        assert process.wait(30) == 0
+    assert acknowledged <= logged(shared)
+    report = verified(shared)
     assert report.is_sound, [str(finding) for finding in report.findings]
 
 
-def test_two_processes_grow_one_tree(tmp_path: Path, keystore_file: Path) -> None:
+def test_several_processes_grow_one_tree(shared: House) -> None:
     """Web, worker and command append to one log; none may number over the other."""
-    shutil.copy(keystore_file, tmp_path / "keys.db")
     with (
-        appending(tmp_path, ANNA, 200) as one,
-        appending(tmp_path, BO, 200) as other,
-        appending(tmp_path, ANNA, 100) as third,
+        appending(shared, ANNA, 200) as one,
+        appending(shared, BO, 200) as other,
+        appending(shared, ANNA, 100) as third,
     ):
         acknowledged = [line.strip() for process in (one, other, third) for line in process.stdout or ()]
         assert [process.wait(30) for process in (one, other, third)] == [0, 0, 0]
     assert len(set(acknowledged)) == 500
-    assert set(acknowledged) == logged(tmp_path)
-    report = verified(tmp_path)
+    assert set(acknowledged) == logged(shared)
+    report = verified(shared)
     assert report.is_sound, [str(finding) for finding in report.findings]
     assert (report.entries, report.anchored) == (500, 500)

@@ -6,14 +6,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from audit import merkle
 from audit.checkpoint import open_checkpoint
@@ -21,9 +21,11 @@ from audit.entry import EntryState
 from audit.errors import AuditError, LogUnavailableError, NoSuchEntryError
 from audit.events import Event, EventKind
 from audit.log import AuditLog
+from audit.tables import LogTable
 from audit.verify import verify
 from audit.writer import Job
 from keys.receipt import Opens
+from tests import postgres
 from tests.audit.audit_world import ANNA, BO, CITIZEN, NURSE, ORIGIN, START, SYSTEM, House, event, head
 
 
@@ -37,7 +39,7 @@ def log(house: House) -> Iterator[AuditLog]:
 
 def sound(house: House) -> int:
     """Verify, and return how many entries there are."""
-    report = verify(house.path, checkpoint_dir=house.outside, log_public=house.public, origin=ORIGIN)
+    report = verify(house.store, checkpoint_dir=house.outside, log_public=house.public, origin=ORIGIN)
     assert report.is_sound, [str(finding) for finding in report.findings]
     return report.entries
 
@@ -49,11 +51,10 @@ async def test_receipt_names_a_durable_entry(house: House, log: AuditLog) -> Non
     """A receipt is the only key to the KeyStore: it must say exactly what was logged, under the log's key."""
     opens = Opens(("unit:SE2321000016-3000",), ((b"d" * 16, 1),))
     receipt = await log.append(event(START), opens=opens)
-    assert receipt.is_signed_by(house.public)
-    assert (receipt.vault, receipt.at, receipt.opens, receipt.pending) == (ANNA, START, opens, False)
-    with sqlite3.connect(house.path) as other:  # what another connection sees is committed
-        assert other.execute("SELECT entry_id FROM log_entries").fetchall() == [(receipt.entry,)]
-    other.close()
+    assert receipt.holds(house.keystore.receipt_key())
+    assert (receipt.vault, receipt.at, receipt.opens) == (ANNA, START, opens)
+    found = house.sql("SELECT entry_id FROM log_entries UNION SELECT entry_id FROM log_pending")
+    assert found == [(receipt.entry,)]  # what another connection sees is committed
 
 
 async def test_every_concurrent_append_gets_its_own_place(house: House, log: AuditLog) -> None:
@@ -70,7 +71,7 @@ async def test_every_concurrent_append_gets_its_own_place(house: House, log: Aud
 def test_blocking_twin_does_the_same(house: House, log: AuditLog) -> None:
     """Jobs and commands have no event loop."""
     receipt = log.append_now(event(START))
-    assert receipt.is_signed_by(house.public)
+    assert receipt.holds(house.keystore.receipt_key())
     assert log.entry(receipt.entry, vault=ANNA).event == event(START)
 
 
@@ -160,23 +161,23 @@ async def test_destroyed_key_leaves_the_entry_and_takes_its_content(house: House
     assert sound(house) == 1
 
 
-async def test_body_is_sealed_under_the_month_of_the_entry(house: House, log: AuditLog) -> None:
-    """Retention destroys by month: a body under a wrong month would go too early or too late."""
+async def test_body_is_sealed_under_the_month_of_the_entrys_own_time(house: House, log: AuditLog) -> None:
+    """Retention destroys by month: whenever it is numbered, an entry goes with the month in which it was made."""
     house.clock.at = datetime(2031, 3, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-    ahead = house.open()
-    draft = log._draft(event(START), log._readers(event(START)))  # drafted in March ...
+    draft = log._draft_now(event(START))  # drafted in March ...
     house.clock.move(timedelta(microseconds=1))
-    await ahead.append(event(START, vault=BO))
-    waiter: Future[int] = Future()
+    waiter: Future[datetime] = Future()
     log._writer.submit(Job(draft, waiter))  # ... written in April
     waiter.result(5)
     (entry,) = log.entries_of_vault(ANNA)
     assert (entry.state, entry.at.month) == (EntryState.OPEN, 4)
-    ahead.close()
+    house.keystore.destroy_month_keys(f"vault:{ANNA.hex()}", ["2031-03"])
+    assert [entry.state for entry in log.entries_of_vault(ANNA)] == [EntryState.DESTROYED]
 
 
-def test_file_holds_no_word_in_clear(house: House) -> None:
+def test_file_holds_no_word_in_clear(in_file: House) -> None:
     """A thief of the log learns times and sizes, nothing about whom or what."""
+    house = in_file
     log = house.open()
     log.append_now(event(START))
     log.append_now(event(START, actor=CITIZEN, reason="no-consent"))
@@ -280,7 +281,8 @@ def test_close_writes_what_waits_and_a_last_checkpoint(house: House) -> None:
     for i in range(50):
         log.follow(event(START, kind=EventKind.OUTCOME, subject=str(i)))
     log.close()
-    assert [path.name for path in house.folder.glob("log.db*")] == ["log.db"]  # no journal is left behind
+    if not house.url:
+        assert [path.name for path in house.folder.glob("log.db*")] == ["log.db"]  # no journal is left behind
     assert sound(house) == 50
     assert "\n50\n" in (house.outside / "latest").read_text()
     again = house.open()
@@ -318,8 +320,9 @@ async def test_clock_far_behind_the_log_stops_it_until_it_is_right(house: House,
 
 
 @contextmanager
-def full_disk(path: Path) -> Iterator[None]:
+def full_disk(house: House) -> Iterator[None]:
     """Let no file grow: the kernel's own refusal, for root too."""
+    path = house.path
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name("log.db-wal").stat().st_size, before[1]))
     try:
@@ -329,9 +332,9 @@ def full_disk(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(house: House) -> Iterator[None]:
     """Let another process hold the file's write lock."""
-    other = sqlite3.connect(path, isolation_level=None)
+    other = sqlite3.connect(house.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
         yield
@@ -340,30 +343,56 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def gone(path: Path) -> Iterator[None]:
+def gone(house: House) -> Iterator[None]:
     """Rename the table under the log."""
-    for names in ("log_entries RENAME TO elsewhere", "elsewhere RENAME TO log_entries"):
-        other = sqlite3.connect(path)
-        other.execute(f"ALTER TABLE {names}")
-        other.commit()
-        other.close()
-        if names.startswith("log"):
-            yield
+    table = "log_pending" if house.url else "log_entries"
+    house.sql(f"ALTER TABLE {table} RENAME TO elsewhere")
+    yield
+    house.sql(f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
-@pytest.mark.parametrize("fault", [full_disk, locked, gone])
+@contextmanager
+def read_only(house: House) -> Iterator[None]:
+    """Let the server take no writing."""
+    name = make_url(house.url).database
+    house.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    postgres.shared().cut_off(house.url)
+    yield
+    with closing(postgres.connect(house.url)) as server:
+        server.execute("SET default_transaction_read_only = off")
+        server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+    postgres.shared().cut_off(house.url)
+
+
+@contextmanager
+def dead(house: House) -> Iterator[None]:
+    """Let nobody connect, and cut off who is."""
+    name = make_url(house.url).database
+    with closing(postgres.connect(house.url.replace(f"/{name}", "/postgres"))) as server:
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        postgres.shared().cut_off(house.url)
+        yield
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
+IN_FILE, ON_SERVER = (full_disk, locked, gone), (gone, read_only, dead)
+
+
+@pytest.mark.parametrize("fault", [full_disk, locked, gone, read_only, dead])
 async def test_fault_gives_no_receipt_and_the_log_recovers_with_it(
     house: House,
     log: AuditLog,
-    fault: Callable[[Path], AbstractContextManager[None]],
+    fault: Callable[[House], AbstractContextManager[None]],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Audit down means no plaintext; audit up again means work again, without a restart."""
-    monkeypatch.setattr("audit.log.BUSY_MS", 50)
+    if fault not in (ON_SERVER if house.url else IN_FILE):
+        pytest.skip("the other engine's")
+    monkeypatch.setattr("audit.database.BUSY_MS", 50)
     quick = house.open()
     await quick.append(event(START))
-    with fault(house.path):
+    with fault(house):
         with pytest.raises(LogUnavailableError):
             await quick.append(event(START, subject="lost"))
         quick.follow(event(START, kind=EventKind.OUTCOME, subject="kept"))
@@ -411,13 +440,19 @@ async def test_closed_log_takes_nothing(house: House) -> None:
     assert log.lost_outcomes == 1
 
 
+@pytest.mark.parametrize("fault", [locked, gone])
 async def test_outcome_that_is_lost_is_counted_and_told_without_content(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    house: House,
+    fault: Callable[[House], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The operator must learn of it, and the operator's log must hold nothing about anybody."""
-    monkeypatch.setattr("audit.log.BUSY_MS", 20)
+    if house.url and fault is locked:
+        pytest.skip("nobody can lock who only adds")
+    monkeypatch.setattr("audit.database.BUSY_MS", 20)
     log = house.open()
-    with caplog.at_level(logging.ERROR), locked(house.path):
+    with caplog.at_level(logging.ERROR), fault(house):
         log.follow(event(START, kind=EventKind.OUTCOME))
         log.close()
     assert log.lost_outcomes == 1
@@ -445,8 +480,9 @@ async def test_event_that_cannot_be_written_gives_no_receipt(log: AuditLog, wron
 # --- the file under the log's feet
 
 
-def test_log_that_was_rolled_back_does_not_open(house: House) -> None:
+def test_log_that_was_rolled_back_does_not_open(in_file: House) -> None:
     """An old copy would forget accesses and sign a second history."""
+    house = in_file
     log = house.open()
     log.append_now(event(START))
     log.close()
@@ -459,12 +495,18 @@ def test_log_that_was_rolled_back_does_not_open(house: House) -> None:
         house.open()
 
 
+def empty(house: House) -> None:
+    """Delete the whole log."""
+    for table in LogTable.metadata.tables:
+        house.sql(f"DELETE FROM {table}")  # noqa: S608 fixed words
+
+
 def test_log_that_was_deleted_does_not_begin_anew(house: House) -> None:
-    """Deleting the file is the simplest way to forget."""
+    """Deleting everything is the simplest way to forget."""
     log = house.open()
     log.append_now(event(START))
     log.close()
-    house.path.unlink()
+    empty(house)
     with pytest.raises(LogUnavailableError, match="behind its checkpoint"):
         house.open()
 
@@ -476,7 +518,7 @@ def test_log_with_another_history_does_not_open(house: House) -> None:
         log.append_now(event(START))
         log.close()
         kept = shutil.copytree(house.outside, house.folder / "kept", dirs_exist_ok=True)
-        house.path.unlink()
+        empty(house)
         shutil.rmtree(house.outside)
     log = house.open()
     log.append_now(event(START))
@@ -488,50 +530,56 @@ def test_log_with_another_history_does_not_open(house: House) -> None:
         house.open()
 
 
-async def test_tip_that_went_back_or_was_forged_stops_the_log(house: House, log: AuditLog) -> None:
-    """Whoever writes the file while we run cannot make us sign what is not ours."""
-    forgeries = (
+@pytest.mark.parametrize(
+    "forgery",
+    [
         "UPDATE log_tip SET size = size + 1",
         "UPDATE log_tip SET note = replace(note, 'example', 'elsewhere')",
         "DELETE FROM log_tip",
-    )
+    ],
+)
+async def test_tip_that_went_back_or_was_forged_stops_the_log(
+    house: House, log: AuditLog, forgery: str
+) -> None:
+    """Whoever writes the database while we run cannot make us sign what is not ours."""
     await log.append(event(START))
-    for statement in forgeries:
-        saved = house.path.with_name("saved.db")
-        with sqlite3.connect(house.path) as other:
-            with sqlite3.connect(saved) as copy:
-                other.backup(copy)
-            copy.close()
-            other.execute(statement)
-            other.commit()
-        other.close()
-        with pytest.raises(LogUnavailableError):
-            await log.append(event(START))
-        with sqlite3.connect(saved) as copy, sqlite3.connect(house.path) as other:
-            copy.backup(other)
-        other.close()
-        copy.close()
+    log.checkpoint()
+    (kept,) = house.sql("SELECT one, size, peaks, note FROM log_tip")
+    house.sql(forgery)
+    with pytest.raises(LogUnavailableError):
+        await (read_on_server(log) if house.url else log.append(event(START)))
+    house.sql("DELETE FROM log_tip")
+    house.sql("INSERT INTO log_tip (one, size, peaks, note) VALUES (?, ?, ?, ?)", *kept)
     await log.append(event(START))
+    assert len(log.entries_of_vault(ANNA)) == (3 if house.url else 2)
 
 
-async def test_changed_entry_is_shown_as_damaged_and_its_head_is_refused(house: House, log: AuditLog) -> None:
+async def read_on_server(log: AuditLog) -> None:
+    """Append, and read: numbering waits there, and whoever reads finds what is wrong."""
+    await log.append(event(START))
+    log.entries_of_vault(ANNA)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("head_version", 2), ("at_us", 5), ("vault", None), ("sealed", b"x"), ("n", -1)]
+)
+async def test_changed_entry_is_shown_as_damaged_and_its_head_is_refused(
+    house: House, log: AuditLog, column: str, value: object
+) -> None:
     """A changed row must not pass for a destroyed one, nor steer what vault is accepted."""
     await log.append(event(START, head=head(4)))
-    for column, value in (("head_version", 2), ("at_us", 5), ("vault", None), ("sealed", b"x"), ("n", -1)):
-        with sqlite3.connect(house.path) as other:
-            kept = other.execute(f"SELECT {column} FROM log_entries").fetchone()  # noqa: S608 fixed words
-            if value is not None:
-                other.execute(f"UPDATE log_entries SET {column} = ?", (value,))  # noqa: S608
-        assert [entry.state for entry in log.entries_of_vault(ANNA)][: 1 if value is not None else 0] in (
-            [EntryState.DAMAGED],
-            [],
-        )
-        if column in {"head_version", "at_us", "n"}:
-            with pytest.raises(LogUnavailableError):
-                log.latest_head(ANNA)
-        with other:
-            other.execute(f"UPDATE log_entries SET {column} = ?", kept)  # noqa: S608
-        other.close()
+    assert [entry.state for entry in log.entries_of_vault(ANNA)] == [EntryState.OPEN]
+    if value is None:
+        house.sql("UPDATE log_entries SET vault = ?", BO)
+        assert log.entries_of_vault(ANNA) == []
+        return
+    ((kept,),) = house.sql(f"SELECT {column} FROM log_entries")  # noqa: S608 fixed words
+    house.sql(f"UPDATE log_entries SET {column} = ?", value)  # noqa: S608
+    assert [entry.state for entry in log.entries_of_vault(ANNA)] == [EntryState.DAMAGED]
+    if column != "sealed":
+        with pytest.raises(LogUnavailableError):
+            log.latest_head(ANNA)
+    house.sql(f"UPDATE log_entries SET {column} = ?", kept)  # noqa: S608
     assert log.latest_head(ANNA) == head(4)
 
 

@@ -50,6 +50,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, session_keystore: object) -> 
 
 
 @pytest.fixture
+def house(in_file: House) -> House:
+    """A log not yet made, in a file."""
+    return in_file
+
+
+@pytest.fixture
 def copy(made: House, tmp_path: Path) -> House:
     """A copy to do harm to."""
     shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
@@ -88,7 +94,7 @@ def rebuild(database: sqlite3.Connection, signer: Signer | None = None) -> None:
     """Do what an attacker with the program at hand does: hash everything anew, and sign if there is a key."""
     database.row_factory = sqlite3.Row
     hashes = []
-    names = [name for name in Leaf.__dataclass_fields__]  # noqa: C416
+    names = [name for name in Leaf._fields]  # noqa: C416
     for row in database.execute("SELECT * FROM log_entries ORDER BY seq").fetchall():
         hashes.append(Leaf(**{name: row[name] for name in names}).hash())
         database.execute("UPDATE log_entries SET leaf_hash = ? WHERE seq = ?", (hashes[-1], row["seq"]))
@@ -426,7 +432,7 @@ def test_verifier_shares_no_code_with_the_log() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, *names], cwd=root, capture_output=True, text=True, check=True
     )
-    assert set(eval(done.stdout)) == {"audit", "audit.verify"}  # noqa: S307 our own process's list
+    assert {name.partition("_")[0] for name in eval(done.stdout)} == {"audit", "audit.verify"}  # noqa: S307 our own
 
 
 def test_report_stays_short_however_much_is_wrong(copy: House, database: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for the log: it keeps entries in a list and signs receipts with the KeyStore's own log key."""
+"""A stand-in for the log: it keeps entries in a list and makes receipts with the KeyStore's own key."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from audit.events import Event
 from keys.keystore import KeyStore
+from keys.primitives import mac
 from keys.receipt import Opens, Receipt
 
 
@@ -20,13 +21,13 @@ class Notebook:
     def __init__(self, keystore: KeyStore, clock: Callable[[], datetime]) -> None:
         self.entries: list[tuple[Event, Opens]] = []
         self.broken = False
-        self._signer = keystore.log_signer()
+        self._key = keystore.receipt_key()
         self._clock = clock
 
     async def append(self, event: Event, *, opens: Opens = Opens()) -> Receipt:  # noqa: B008 frozen
-        """Keep the entry and sign for it."""
+        """Keep the entry and give the word for it."""
         if self.broken:
             raise DiskFullError
         self.entries.append((event, opens))
         receipt = Receipt(os.urandom(16), self._clock(), event.vault or b"", opens)
-        return replace(receipt, signature=self._signer.sign(receipt.message()))
+        return replace(receipt, tag=mac(self._key, receipt.message()))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.codec import OpenedRules, open_rules, rule_to_json, seal_rules
+from consent.codec import open_rules, rule_to_json, seal_rules
 from consent.rules import RuleSet
 from keys.envelope import context, seal_box
 from keys.keystore import VaultKeys
@@ -113,21 +113,3 @@ def test_a_rule_as_json_has_the_fields_of_the_public_surface() -> None:
         "author": cast.ALIAS.hex(),
         "created": "2026-03-10T12:00:00.000000Z",
     }
-
-
-def test_opened_rules_are_found_again_by_their_bytes_and_nothing_less() -> None:
-    """A cache must never answer with rules other than the bytes just read."""
-    opened, sealed = OpenedRules(), seal_rules(KEYS, RULES)
-    first = opened.of(KEYS, sealed)
-    assert opened.of(KEYS, bytes(sealed)) is first
-    changed = RuleSet(7, RULES.rules[:1])
-    assert opened.of(KEYS, seal_rules(KEYS, changed)) == changed
-    assert opened.of(KEYS, sealed) == RULES
-
-
-def test_opened_rules_do_not_outlive_their_key() -> None:
-    """After erasure the same bytes must not open from memory."""
-    opened, sealed = OpenedRules(), seal_rules(KEYS, RULES)
-    opened.of(KEYS, sealed)
-    with pytest.raises(CannotOpenError):
-        opened.of(VaultKeys(KEYS.vault, blind=KEYS.blind, rules=b"n" * 32, intake=KEYS.intake), sealed)

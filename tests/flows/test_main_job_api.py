@@ -64,12 +64,12 @@ CallerOf = Callable[..., Caller]
 
 
 @pytest.fixture
-def caller(server: Server) -> Iterator[CallerOf]:
+def caller(either: Server) -> Iterator[CallerOf]:
     """Give tokens to personas, and close their connections afterwards."""
     with ExitStack() as stack:
 
         def enter(persona: str, **more: str) -> Caller:
-            return Caller(stack.enter_context(httpx.Client(base_url=server.url, timeout=60)), persona, **more)
+            return Caller(stack.enter_context(httpx.Client(base_url=either.url, timeout=60)), persona, **more)
 
         yield enter
 
@@ -81,7 +81,7 @@ def allow(unit: str, actions: list[str], categories: list[str]) -> dict[str, Any
 
 
 @pytest.mark.slow
-def test_main_job_walks_from_import_to_verified_log(server: Server, caller: CallerOf) -> None:
+def test_main_job_walks_from_import_to_verified_log(either: Server, caller: CallerOf) -> None:
     """What the product is for holds as one walk: import, share, read, add, see, revoke, review, verify."""
     anna, nurse, home = caller("anna"), caller("nurse-vc"), caller("homecare")
     patient = anna.me()["patient"]
@@ -143,7 +143,7 @@ def test_main_job_walks_from_import_to_verified_log(server: Server, caller: Call
     assert "Hanna Testgren" not in {one["actor"]["name"] for one in reviewed}
     assert nurse.http.get("/api/reviews").status_code == 403
 
-    verified = server.valv("audit", "verify")
+    verified = either.valv("audit", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
@@ -204,8 +204,8 @@ def test_wrong_requests_are_refused_in_words(caller: CallerOf, method: str, path
 
 
 @pytest.mark.slow
-def test_without_a_token_nothing_is_given(server: Server) -> None:
+def test_without_a_token_nothing_is_given(either: Server) -> None:
     """Every machine route refuses a caller without a token, and a cookie counts for nothing there."""
     for path in ("/api/me", "/api/imports", "/api/accesses", "/fhir/Observation", "/fhir/Consent"):
-        answer = httpx.get(f"{server.url}{path}", cookies={"valv_session": "x" * 43})
+        answer = httpx.get(f"{either.url}{path}", cookies={"valv_session": "x" * 43})
         assert answer.status_code == 401, path

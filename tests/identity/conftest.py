@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlmodel import SQLModel
 
 from identity import tables
 from keys.keystore import KeyStore
+from tests import postgres
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 _TABLES = ("sessions", "directory_branches", "lookups")
@@ -28,15 +29,38 @@ def keystore(tmp_path_factory: pytest.TempPathFactory) -> KeyStore:
     return KeyStore.create(path, "a passphrase of the tests", clock=lambda: AT)
 
 
+@pytest.fixture(scope="module")
+def empty(engine: str) -> str:
+    """Return the URL of a PostgreSQL database with the tables and no rows, to be copied; none on SQLite."""
+    url = postgres.shared().create() if engine == "postgresql" else ""
+    if url:
+        _made(url).dispose()
+    return url
+
+
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    """Return a connection to an empty database on disk."""
+def database(empty: str, tmp_path: Path) -> Iterator[Engine]:
+    """Return an empty database."""
+    url = postgres.shared().copy(empty) if empty else ""
+    made = _made(url or f"sqlite:///{tmp_path / 'identity.db'}")
+    yield made
+    made.dispose()
+    if url:
+        postgres.shared().give_back(url)
+
+
+def _made(url: str) -> Engine:
     assert tables.SessionRow.__tablename__ in _TABLES
-    engine = create_engine(f"sqlite:///{tmp_path / 'identity.db'}")
+    engine = create_engine(url)
     SQLModel.metadata.create_all(engine, tables=[SQLModel.metadata.tables[name] for name in _TABLES])
-    with engine.connect() as opened:
+    return engine
+
+
+@pytest.fixture
+def connection(database: Engine) -> Iterator[Connection]:
+    """Return a connection to it."""
+    with database.connect() as opened:
         yield opened
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 import copy
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
 from app import demo
 from identity.branch import (
@@ -295,7 +294,7 @@ def test_no_name_of_the_directory_stands_in_clear(
 
 
 def test_other_process_sees_a_new_branch(
-    connection: Connection, keystore: KeyStore, at: datetime, tmp_path: Path
+    connection: Connection, database: Engine, keystore: KeyStore, at: datetime
 ) -> None:
     """The version tells every process to load anew, and unchanged branches are not loaded again."""
     before = seeded(connection, keystore, at)
@@ -305,7 +304,7 @@ def test_other_process_sees_a_new_branch(
     newer["staff"] = newer["staff"][1:]
     store_branch(connection, keystore, sign_branch(newer, signer_of(keystore, demo.REGION_EXEMPEL)), at=at)
     connection.commit()
-    other = create_engine(f"sqlite:///{tmp_path / 'identity.db'}")
+    other = create_engine(database.url)
     with other.connect() as elsewhere:
         assert current(elsewhere, keystore).version == 5
     other.dispose()

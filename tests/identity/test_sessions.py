@@ -225,7 +225,7 @@ def test_sessions_that_are_over_are_removed(connection: Connection, keystore: Ke
         "UPDATE sessions SET sealed = (SELECT sealed FROM sessions WHERE token_hash = :other)",
         "UPDATE sessions SET created_us = created_us + 1",
         "UPDATE sessions SET authenticated_us = authenticated_us + 1",
-        "UPDATE sessions SET sealed = x'0142'",
+        "UPDATE sessions SET sealed = :short",
     ],
 )
 def test_changed_or_moved_session_row_is_no_session(
@@ -238,7 +238,8 @@ def test_changed_or_moved_session_row_is_no_session(
     del other
     mine_hash = sessions._hash(mine)
     stranger = next(one for one in rows if one != mine_hash)
-    connection.execute(text(attack), {"other": stranger} if ":other" in attack else {})
+    values = {"other": stranger, "short": b"\1B"}
+    connection.execute(text(attack), {name: value for name, value in values.items() if f":{name}" in attack})
     assert sessions.find(connection, keystore, mine, at=at) is None
 
 

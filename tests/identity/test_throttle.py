@@ -1,8 +1,7 @@
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 
 from identity import throttle
 from identity.throttle import Allowed, Limit, TooMany, count_lookup
@@ -43,13 +42,13 @@ def test_periods_of_different_length_are_counted_apart(
 
 
 def test_limit_holds_across_processes(
-    connection: Connection, keystore: KeyStore, at: datetime, tmp_path: Path
+    connection: Connection, database: Engine, keystore: KeyStore, at: datetime
 ) -> None:
     """Two workers count in the same place."""
     scope = throttle.scope(keystore, "commission", "a")
     count_lookup(connection, scope, at=at, limit=LIMIT)
     connection.commit()
-    other = create_engine(f"sqlite:///{tmp_path / 'identity.db'}")
+    other = create_engine(database.url)
     with other.begin() as elsewhere:
         assert count_lookup(elsewhere, scope, at=at, limit=LIMIT) == Allowed(1)
     other.dispose()

@@ -282,3 +282,32 @@ def test_principal_is_bound_to_the_subject(issuer: Issuer, keystore: KeyStore, a
     claims = {"sub": "staff:SE2321009905-TESTP001", "aud": bearer.AUDIENCE, "who": who}
     with pytest.raises(TokenError, match="cannot be read"):
         bearer.principal_of(issuer, keystore, issuer.issue(claims, at=at, lifetime=LIFETIME), at=at)
+
+
+def test_remembered_token_ends_on_time(issuer: Issuer, at: datetime) -> None:
+    """That a signature held once is remembered; that the time has not come to an end never is."""
+    token = issuer.issue({"sub": "who", "aud": "use"}, at=at, lifetime=timedelta(minutes=5))
+    for _ in range(2):
+        assert issuer.verify(token, audience="use", at=at).subject == "who"
+    with pytest.raises(TokenError, match="expired"):
+        issuer.verify(token, audience="use", at=at + timedelta(minutes=5))
+    with pytest.raises(TokenError, match="another audience"):
+        issuer.verify(token, audience="other", at=at)
+
+
+def test_remembered_token_lets_no_changed_one_in(issuer: Issuer, at: datetime) -> None:
+    """Only the very same bytes are known."""
+    token = issuer.issue({"sub": "who", "aud": "use"}, at=at, lifetime=timedelta(minutes=5))
+    issuer.verify(token, audience="use", at=at)
+    body, _, signature = token.rpartition(".")
+    changed = f"{body}.{signature[:-2]}{'AA' if signature[-2:] != 'AA' else 'BA'}"
+    for _ in range(2):
+        with pytest.raises(TokenError):
+            issuer.verify(changed, audience="use", at=at)
+
+
+def test_claims_of_a_remembered_token_cannot_be_changed(issuer: Issuer, at: datetime) -> None:
+    """One request's hands must not reach into the next one's."""
+    token = issuer.issue({"sub": "who", "aud": "use", "x": 1}, at=at, lifetime=timedelta(minutes=5))
+    with pytest.raises(TypeError):
+        issuer.verify(token, audience="use", at=at).others["x"] = 2  # type: ignore[index]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from importers import apple_health, fhir
-from importers.candidates import Candidate, Rejection
+from importers.candidates import Candidate, Item, Rejection
+from vault.columns import Columns
 from vault.record import Author, AuthorKind, Origin, Provenance, Record
 
 PROVENANCE = Provenance(
@@ -63,7 +64,7 @@ def zipped(files: dict[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> by
     return made.getvalue()
 
 
-def apple(data: bytes) -> list[Candidate | Rejection]:
+def apple(data: bytes) -> list[Item]:
     """Read an export whole."""
     return list(apple_health.read(io.BytesIO(data), provenance=PROVENANCE))
 
@@ -74,11 +75,20 @@ def of_fhir(resource: Any) -> list[Candidate | Rejection]:
     return list(fhir.read(data, provenance=PROVENANCE))
 
 
-def records(items: Iterable[Candidate | Rejection]) -> list[Record]:
+def records(items: Iterable[Item]) -> list[Record]:
     """Return the records among what was read."""
-    return [item.record for item in items if isinstance(item, Candidate)]
+    found: list[Record] = []
+    for item in items:
+        match item:
+            case Columns():
+                found += item.records()
+            case Candidate(record):
+                found.append(record)
+            case Rejection():
+                pass
+    return found
 
 
-def rejections(items: Iterable[Candidate | Rejection]) -> list[Rejection]:
+def rejections(items: Iterable[Item]) -> list[Rejection]:
     """Return the rejections among what was read."""
     return [item for item in items if isinstance(item, Rejection)]

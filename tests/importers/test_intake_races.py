@@ -132,9 +132,9 @@ async def test_claim_that_was_lost_is_lost_to_the_same_process_too(world: World)
 async def test_imports_of_different_vaults_run_beside_each_other(world: World) -> None:
     """One vault's long import holds up nobody else's."""
     await world.enter("anna", "bo")
-    await world.upload("anna", FILE, "a.xml")
-    await world.upload("anna", FILE, "b.xml")
-    await world.upload("bo", FILE, "c.xml")
+    for who, name in (("anna", "a.xml"), ("anna", "b.xml"), ("bo", "c.xml")):
+        await world.upload(who, FILE, name)
+        world.clock.move(seconds=1)
     claim = world.valv.intake._claim
     claimed = [world.house.database.write_now(claim) for _ in range(3)]
     assert [None if row is None else row.vault_id for row in claimed] == [

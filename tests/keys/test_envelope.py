@@ -55,7 +55,7 @@ FORMATS = {
     ),
     "wrap": Format(
         envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window()),
-        lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, PAIR, raw, bound_to=BOUND),
+        lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), raw, bound_to=BOUND),
     ),
     "rules": Format(seal_rules(VAULT_KEYS, RuleSet(7)), lambda raw: open_rules(VAULT_KEYS, raw)),
     "profile": Format(seal_profile(VAULT_KEYS, PROFILE), lambda raw: open_profile(VAULT_KEYS, raw)),
@@ -130,7 +130,7 @@ def test_wrap_round_trip(window: Window) -> None:
     generation = PrivateKey.generate()
     sealed = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), generation, bound_to=BOUND, window=window)
     assert envelope.wrap_window(WINDOW_KEY, sealed) == window
-    assert envelope.open_wrap(KEY, WINDOW_KEY, PAIR, sealed, bound_to=BOUND) == generation
+    assert envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), sealed, bound_to=BOUND) == generation
 
 
 @pytest.mark.parametrize(
@@ -146,16 +146,16 @@ def test_wrap_round_trip(window: Window) -> None:
 def test_wrap_opens_in_its_own_place_only(bound: WrapContext) -> None:
     """For another vault, drawer, generation or recipient it is not the same wrap."""
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, PAIR, FORMATS["wrap"].sealed, bound_to=bound)
+        envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), FORMATS["wrap"].sealed, bound_to=bound)
 
 
 def test_wrap_needs_both_shred_key_and_recipient() -> None:
     """Neither the drawer's key nor the recipient's alone opens it."""
     sealed = FORMATS["wrap"].sealed
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(OTHER_KEY, WINDOW_KEY, PAIR, sealed, bound_to=BOUND)
+        envelope.open_wrap(OTHER_KEY, WINDOW_KEY, PAIR.opener(), sealed, bound_to=BOUND)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, OTHER_PAIR, sealed, bound_to=BOUND)
+        envelope.open_wrap(KEY, WINDOW_KEY, OTHER_PAIR.opener(), sealed, bound_to=BOUND)
 
 
 def test_widened_window_does_not_open() -> None:
@@ -169,7 +169,7 @@ def test_widened_window_does_not_open() -> None:
     wider = other[:46] + sealed[46:]
     assert envelope.wrap_window(WINDOW_KEY, wider).holds(end)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, PAIR, wider, bound_to=BOUND)
+        envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), wider, bound_to=BOUND)
 
 
 @given(WINDOWS, WINDOWS, TIMES)

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 from keys import envelope
 from keys.envelope import Window, WrapContext
 from keys.keystore import KeyStore, RefusedReceiptError, Wrap, WrongPassphraseError
-from keys.primitives import CannotOpenError, PrivateKey, Signer
+from keys.primitives import CannotOpenError, PrivateKey, mac
 from keys.receipt import Opens, Receipt
 from tests.keys.conftest import PASSPHRASE
 from tests.world import START, Clock
@@ -27,10 +28,10 @@ GENERATION = PrivateKey.generate()
 
 
 def receipt(keystore: KeyStore, **changes: Any) -> Receipt:
-    """Make a receipt as the log does; changes come before its signature."""
+    """Make a receipt as the log does; changes come before its tag."""
     unsigned = Receipt(b"e" * 16, START, VAULT, Opens((UNIT,), ((DRAWER, 1),)))
     changed = replace(unsigned, **changes)
-    return replace(changed, signature=keystore.log_signer().sign(changed.message()))
+    return replace(changed, tag=mac(keystore.receipt_key(), changed.message()))
 
 
 @pytest.fixture
@@ -44,17 +45,17 @@ def test_genuine_receipt_opens_its_wrap(keystore: KeyStore, wrap: Wrap) -> None:
     assert keystore.open(receipt(keystore), wrap) == GENERATION
 
 
-def test_unsigned_receipt_is_refused(keystore: KeyStore, wrap: Wrap) -> None:
+def test_receipt_without_its_tag_is_refused(keystore: KeyStore, wrap: Wrap) -> None:
     """Anybody can write one."""
-    with pytest.raises(RefusedReceiptError, match="not signed"):
-        keystore.open(replace(receipt(keystore), signature=b""), wrap)
+    with pytest.raises(RefusedReceiptError, match="not the log's"):
+        keystore.open(replace(receipt(keystore), tag=b""), wrap)
 
 
 def test_another_logs_receipt_is_refused(keystore: KeyStore, wrap: Wrap) -> None:
     """Only this installation's log is believed."""
     unsigned = receipt(keystore)
-    forged = replace(unsigned, signature=Signer(b"x" * 32).sign(unsigned.message()))
-    with pytest.raises(RefusedReceiptError, match="not signed"):
+    forged = replace(unsigned, tag=mac(b"x" * 32, unsigned.message()))
+    with pytest.raises(RefusedReceiptError, match="not the log's"):
         keystore.open(forged, wrap)
 
 
@@ -70,11 +71,11 @@ def test_another_logs_receipt_is_refused(keystore: KeyStore, wrap: Wrap) -> None
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_receipt_changed_after_signing_is_refused(
+def test_receipt_changed_after_it_was_made_is_refused(
     keystore: KeyStore, wrap: Wrap, changes: dict[str, Any]
 ) -> None:
     """Every field is signed."""
-    with pytest.raises(RefusedReceiptError, match="not signed"):
+    with pytest.raises(RefusedReceiptError, match="not the log's"):
         keystore.open(replace(receipt(keystore), **changes), wrap)
 
 
@@ -295,7 +296,9 @@ class TestFile:
         ):
             assert word not in raw
 
-    def test_moved_secret_does_not_open(self, keystore: KeyStore, keystore_file: Path) -> None:
+    def test_moved_secret_does_not_open(
+        self, keystore: KeyStore, keystore_file: Path, another: Callable[[], KeyStore]
+    ) -> None:
         """Who writes the file cannot put one secret in another's place."""
         keystore.service_key("one")
         keystore.service_key("two")
@@ -307,7 +310,7 @@ class TestFile:
             )
             db.commit()
         with pytest.raises(CannotOpenError):
-            keystore.service_key("two")
+            another().service_key("two")
 
     def test_copied_file_opens_with_its_passphrase_only(
         self, keystore: KeyStore, keystore_file: Path, tmp_path: Path, clock: Clock
@@ -365,6 +368,36 @@ def test_two_openings_of_one_file_share_what_is_destroyed(
     other = another()
     assert other.open(receipt(keystore), wrap) == GENERATION
     keystore.shred(VAULT, [DRAWER])
+    with pytest.raises(CannotOpenError):
+        other.open(receipt(keystore, entry=b"f" * 16), wrap)
+
+
+def test_vault_keys_that_another_process_destroyed_are_forgotten(
+    keystore: KeyStore, another: Callable[[], KeyStore]
+) -> None:
+    """What is remembered between requests must not outlive an erasure, whoever makes it."""
+    other, before = another(), keystore.vault_keys(VAULT)
+    assert keystore.vault_keys(VAULT) is before
+    other.shred_vault_keys(VAULT)
+    assert keystore.vault_keys(VAULT).rules != before.rules
+
+
+def test_vault_keys_that_another_thread_destroyed_are_forgotten(keystore: KeyStore) -> None:
+    """Each thread has its own connection and so its own memory."""
+    before = keystore.vault_keys(VAULT)
+    thread = threading.Thread(target=keystore.shred_vault_keys, args=(VAULT,))
+    thread.start()
+    thread.join()
+    assert keystore.vault_keys(VAULT).rules != before.rules
+
+
+def test_recipient_that_another_process_destroyed_opens_nothing(
+    keystore: KeyStore, another: Callable[[], KeyStore], wrap: Wrap
+) -> None:
+    """A parsed private half is remembered only as long as nobody has written the file."""
+    other = another()
+    assert other.open(receipt(keystore), wrap) == GENERATION
+    keystore._destroy([f"recipient/{BOUND.recipient}"])
     with pytest.raises(CannotOpenError):
         other.open(receipt(keystore, entry=b"f" * 16), wrap)
 

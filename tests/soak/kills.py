@@ -84,7 +84,7 @@ class Installation:
             self.database.close()
 
     def _start(self) -> Server:
-        return start(self._folder, database_url=self._url)
+        return start(self._folder, VALV_DATABASE_URL=self._url)
 
     def _kill_server(self) -> None:
         number = random.randrange(len(self.servers))

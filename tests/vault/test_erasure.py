@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app import demo
+from consent.gate import Refused
 from importers.intake import open_upload
 from keys.envelope import WrapContext
 from keys.keystore import Wrap
@@ -50,6 +51,24 @@ async def test_restored_copy_of_the_database_opens_nothing(world: World) -> None
             with pytest.raises(CannotOpenError):
                 world.house.keystore.open(receipt, Wrap(bound, row.sealed))
     assert len(drawer.wraps) == 2
+
+
+async def test_vault_that_another_process_erased_opens_nothing(world: World) -> None:
+    """What a process remembers of a vault that it has just read must not open yesterday's rows."""
+    await world.enter("anna")
+    await world.add("anna", "anna", pressure("121", "81"))
+    await world.allow("anna", "unit", VC, BP)
+    await world.read("anna", "anna", BP)
+    await world.read("nurse-vc", "anna", BP)
+    other, backup = world.another_process(), world.copy_database()
+    house = other.house
+    await asyncio.to_thread(erasure.erase, house.database, house.keystore, world.load("anna"))
+    with pytest.raises(Refused):
+        await world.read("nurse-vc", "anna", BP)
+    world.restore_database(backup)
+    for who in ("anna", "nurse-vc"):
+        with pytest.raises(KeysError):
+            await world.read(who, "anna", BP)
 
 
 async def test_restored_upload_opens_nothing(world: World) -> None:

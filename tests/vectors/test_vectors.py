@@ -201,7 +201,7 @@ def _sealed_key(case: Case) -> None:
 def _wrap(case: Case) -> None:
     def work() -> None:
         bound = WrapContext(b(case, "vault"), b(case, "drawer"), case["generation"], case["recipient"])
-        keys = b(case, "shred_key"), b(case, "window_key"), PrivateKey(b(case, "seed"))
+        keys = b(case, "shred_key"), b(case, "window_key"), PrivateKey(b(case, "seed")).opener()
         assert envelope.open_wrap(*keys, b(case, "sealed"), bound_to=bound).seed == b(case, "plaintext")
         assert envelope.wrap_window(b(case, "window_key"), b(case, "sealed")) == _times(case)
 
@@ -218,7 +218,7 @@ def _upload(case: Case) -> None:
 
 
 @kind(
-    "receipt", "log", "entry", "at", "vault", "recipients", "drawers", "pending", "message", "signature"
+    "receipt", "key", "entry", "at", "vault", "recipients", "drawers", "pending", "message", "tag"
 )  # fmt: skip
 def _receipt(case: Case) -> None:
     drawers = tuple((bytes.fromhex(drawer), generation) for drawer, generation in case["drawers"])
@@ -228,9 +228,9 @@ def _receipt(case: Case) -> None:
         b(case, "vault"),
         Opens(tuple(case["recipients"]), drawers),
         case["pending"],
-        b(case, "signature"),
+        b(case, "tag"),
     )
-    holds = receipt.is_signed_by(b(case, "log"))
+    holds = receipt.holds(b(case, "key"))
     assert holds is (case["expect"] == "is")
     assert not holds or receipt.message() == b(case, "message")
 
@@ -415,9 +415,8 @@ def _head(case: Case) -> None:
     keystore: KeyStore = _HeadKey(b(case, "mac_key"))  # type: ignore[assignment]
 
     def work() -> None:
-        found = heads.verify(
-            b(case, "head"), b(case, "mac"), vault=b(case, "vault"), keystore=keystore, logged=logged
-        )
+        found = heads.verify(b(case, "head"), b(case, "mac"), vault=b(case, "vault"), keystore=keystore)
+        heads.demand_newest(found.ref(), logged)
         assert (found.version, found.rules_version) == (case["version"], case["rules_version"])
         assert [drawer.hex() for drawer in sorted(found.drawers)] == case["drawers"]
         assert found.ref().digest == b(case, "digest")

@@ -1,0 +1,269 @@
+"""Where the log stands: a SQLite file of its own, or tables beside the vaults' in PostgreSQL. Connections only.
+
+Both take the same SQL, written with ``?`` for a parameter; a transaction is what the statements say (BEGIN, COMMIT).
+The drivers are used bare: a statement costs a few microseconds, and every request waits for several.
+"""
+
+import contextlib
+import functools
+import select
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+from sqlalchemy import make_url
+
+BUSY_MS = 5_000  # how long to wait for another process's write
+FAULTS = (sqlite3.Error, psycopg.Error, OSError)
+
+_MOST_IDLE = 4
+_TYPES = {int: "int8", bytes: "bytea", str: "text"}
+_WAL_PAGES = (
+    8_000  # until the journal is folded into the file: pages written again and again are then written once
+)
+#: A server that does not answer is as good as dead: nobody waits longer for it than for another's write.
+_PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": BUSY_MS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+}
+_SETTINGS = f"-c synchronous_commit=on -c lock_timeout={BUSY_MS} -c statement_timeout=60000"
+
+
+class Cursor(Protocol):
+    """What a statement gives."""
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows were written."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, None after the last."""
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+
+
+class Connection(Protocol):
+    """One connection, used by one thread at a time; each statement commits unless BEGIN was said."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
+        """Run a statement."""
+
+    def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert many rows; the first one tells the columns' types."""
+
+    def close(self) -> None:
+        """Close it; what was not committed is gone."""
+
+
+class Database(Protocol):
+    """An engine: how to connect, and how its transactions begin."""
+
+    begin_reading: str  # one snapshot
+    begin_writing: str
+
+    def connect(self) -> Connection:
+        """Return a new connection.
+
+        Raises:
+            FAULTS: there is none to be had.
+        """
+
+    def is_stale(self, connection: Connection) -> bool:
+        """Tell whether an idle connection is known to be of no more use."""
+
+
+class SQLite:
+    """A file; whoever writes holds its lock from BEGIN on, so that numbers are read under it."""
+
+    begin_reading = "BEGIN"
+    begin_writing = "BEGIN IMMEDIATE"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def connect(self) -> Connection:
+        """Open the file; every commit is forced to disk."""
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, factory=SQLiteConnection
+        )
+        settings = (
+            f"busy_timeout={BUSY_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"wal_autocheckpoint={_WAL_PAGES}",
+        )
+        for pragma in settings:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def is_stale(self, _connection: Connection) -> bool:
+        """Tell that a file's connection is never stale: what is wrong with one shows when it is used."""
+        return False
+
+
+class SQLiteConnection(sqlite3.Connection):
+    """sqlite3's connection, as this package's statements take it."""
+
+    def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert many rows."""
+        self.executemany(_insertion(table, columns, len(rows[0])), rows)
+
+
+class PostgreSQL:
+    """A database, by its ``postgresql+psycopg://`` URL."""
+
+    begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    begin_writing = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+    def __init__(self, url: str) -> None:
+        made = make_url(url)
+        self._to = made.translate_connect_args(username="user", database="dbname") | dict(made.query)
+
+    def connect(self) -> "PostgreSQLConnection":
+        """Connect; a commit returns when it is on disk, whatever the server's own setting."""
+        given: dict[str, Any] = (
+            _PATIENCE | {"options": _SETTINGS, "application_name": "halsovalvet-log"} | self._to
+        )
+        return PostgreSQLConnection(psycopg.connect(**given, autocommit=True))
+
+    def is_stale(self, connection: Connection) -> bool:
+        """Tell whether an idle connection has something to say: that the server closed it."""
+        return isinstance(connection, PostgreSQLConnection) and connection.has_news()
+
+
+class PostgreSQLConnection:
+    """psycopg's connection, as this package's statements take it."""
+
+    def __init__(self, bare: "psycopg.Connection[Any]") -> None:
+        self.bare = bare
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Run a statement; bytes come as bytes."""
+        return self.bare.execute(_translated(sql), parameters, binary=True)
+
+    def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert many rows by COPY: alone, it is one transaction and two round trips."""
+        statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)".encode()
+        with self.bare.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types([_TYPES[type(value)] for value in rows[0]])
+            for row in rows:
+                copy.write_row(row)
+
+    def has_news(self) -> bool:
+        """Tell whether the server spoke unasked."""
+        return self.bare.closed or bool(select.select([self.bare.fileno()], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Close it."""
+        self.bare.close()
+
+
+@functools.cache
+def _insertion(table: str, columns: str, count: int) -> str:
+    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * count)})"  # noqa: S608 our own words
+
+
+@functools.cache
+def _translated(sql: str) -> bytes:
+    return sql.replace("?", "%s").encode()
+
+
+class Kept:
+    """One connection, kept for one thread's writing at a time, and replaced after any failure."""
+
+    def __init__(self, database: Database, *, on_failure: Callable[[], None]) -> None:
+        self._database = database
+        self._on_failure = on_failure
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Connection]:
+        """Give the connection; each statement commits."""
+        try:
+            if self._connection is None or self._database.is_stale(self._connection):
+                self.close()
+                self._connection = self._database.connect()
+            yield self._connection
+        except BaseException:
+            self.close()
+            self._on_failure()
+            raise
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run a transaction: when it ends without an exception, it is on disk."""
+        with self.lent() as connection:
+            connection.execute(self._database.begin_writing)
+            yield connection
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close it; what was not committed is gone."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Pool:
+    """Idle connections, for whoever reads: a thread takes one, and puts it back whole."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._idle: deque[Connection] = deque()
+        self._closed = False
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[Connection]:
+        """Lend a connection; after a fault none of the idle ones is trusted any more."""
+        connection = self._taken()
+        try:
+            yield connection
+        except FAULTS:
+            connection.close()
+            self._close_idle()
+            raise
+        except BaseException:
+            self._put(connection)
+            raise
+        self._put(connection)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Lend a connection for several statements over one state of the log."""
+        with self.lent() as connection:
+            connection.execute(self._database.begin_reading)
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close what is idle now, and whatever comes back."""
+        self._closed = True
+        self._close_idle()
+
+    def _taken(self) -> Connection:
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                if not self._database.is_stale(connection):
+                    return connection
+                connection.close()
+        return self._database.connect()
+
+    def _put(self, connection: Connection) -> None:
+        if self._closed or len(self._idle) >= _MOST_IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _close_idle(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()

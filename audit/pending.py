@@ -1,0 +1,269 @@
+"""The log on PostgreSQL: an entry is durable first, and numbered soon after, by whichever process comes to it.
+
+A lock on the head of the chain for each group would let one process wait for another's disk. So each process's
+writer makes its groups durable in ``log_pending``, without a lock: under an id of its own, with a running number
+from 1, each row MACed. *Sealing* is one transaction under the lock of the tip's row: it takes rows out of
+``log_pending``, checks them, numbers them in the order of their time, and grows the tree as the other engine does.
+
+Invariants:
+- what was acknowledged is sealed or sealing refuses: every row's MAC holds, and each writer's numbers follow on the
+  last one sealed (``log_writers``, MACed too) without a gap and without a repetition;
+- a receipt's promise is 60 seconds: while an entry waits for longer, no other is accepted;
+- after a failure that leaves a commit in doubt, the process goes on as a new writer, so that no number is used twice.
+"""
+
+import logging
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from audit import store
+from audit.database import Connection, Database, Kept
+from audit.direct import stated_head
+from audit.errors import LogUnavailableError
+from audit.events import HeadRef
+from audit.leaf import NO_DIGEST, digest_of_sealed
+from audit.ledger import Written
+from audit.sequencer import Draft, Refusals, Sequencer, Tip
+from keys.envelope import context, microseconds, moment
+from keys.primitives import mac, same
+
+PROMISE = timedelta(seconds=60)
+SEAL_EVERY = 0.05  # seconds
+MOST_AT_ONCE = 4096  # rows of one transaction, and the rest of the last one's group
+
+_LEAD = (
+    "writer, wseq, at_us, entry_id, vault, provider, authority, commitment, sealed_digest, head_version, head_digest"
+)
+_LEAD_SIZE = len(_LEAD.split(","))
+_COLUMNS = f"{_LEAD}, mac, sealed"
+_TAKE = f"""
+DELETE FROM log_pending WHERE at_us <= (
+    SELECT max(at_us) FROM (SELECT at_us FROM log_pending ORDER BY at_us LIMIT {MOST_AT_ONCE}) AS oldest
+) RETURNING {_COLUMNS}
+"""  # noqa: S608 fixed words, here and below
+_NEWEST_HEAD = f"""
+SELECT {_COLUMNS} FROM log_pending WHERE vault = ? AND head_version > 0 ORDER BY head_version DESC, at_us LIMIT 1
+"""  # noqa: S608
+_KEEP_LAST = """
+INSERT INTO log_writers (writer, last, mac) VALUES (?, ?, ?)
+ON CONFLICT (writer) DO UPDATE SET last = excluded.last, mac = excluded.mac
+"""
+_LOCK = "SELECT size FROM log_tip WHERE one = 1 FOR UPDATE"
+_LOCK_IF_FREE = f"{_LOCK} SKIP LOCKED"
+
+_logger = logging.getLogger("audit")
+
+
+class Row(NamedTuple):
+    """One row of ``log_pending``."""
+
+    writer: bytes
+    wseq: int
+    at_us: int
+    entry_id: bytes
+    vault: bytes
+    provider: bytes
+    authority: bytes
+    commitment: bytes
+    sealed_digest: bytes
+    head_version: int
+    head_digest: bytes
+    mac: bytes
+    sealed: bytes
+
+    def draft(self) -> Draft:
+        """Return the entry as it goes into the tree."""
+        head = HeadRef(self.head_version, self.head_digest) if self.head_version else None
+        digests = self.commitment, self.sealed_digest
+        return Draft(self.entry_id, self.vault, self.provider, self.authority, *digests, self.sealed, head)
+
+
+class _Own:
+    """This process as a writer: its id, how far it has written, and since when something of it waits."""
+
+    def __init__(self) -> None:
+        self.id = os.urandom(16)
+        self.written = 0
+        self.sealed = 0
+        self.waits_since: int | None = None
+
+
+class PendingLedger:
+    """One database's log; the writer's thread commits, the keeper's and readers' take turns in sealing."""
+
+    is_pending = True
+    seals_every: float | None = SEAL_EVERY
+
+    def __init__(
+        self, database: Database, sequencer: Sequencer, *, key: bytes, clock: Callable[[], datetime]
+    ) -> None:
+        self._sequencer = sequencer
+        self._key = key
+        self._clock = clock
+        self._own = _Own()
+        self._last_us = 0
+        self._oldest_us: int | None = None
+        self._writing = Kept(database, on_failure=self._begin_anew)
+        self._turn = threading.Lock()
+        self._sealing = Kept(database, on_failure=sequencer.forget)
+
+    # --- the writer's thread
+
+    def commit(self, drafts: Sequence[Draft]) -> Written:
+        """Make a group durable; when this returns, it is on disk, and will be sealed within the promise."""
+        self._check_promise()
+        at_us = self._sequencer.time(max(self._last_us, self._sequencer.last_us))
+        with self._writing.lent() as connection:
+            own = self._own
+            refused = self._forks(connection, drafts)
+            rows = list(self._rows(own, [one for one in drafts if one.entry_id not in refused], at_us))
+            if rows:
+                connection.insert("log_pending", _COLUMNS, rows)
+        own.written += len(rows)
+        own.waits_since = own.waits_since or at_us
+        self._last_us = at_us
+        return Written(moment(at_us), refused)
+
+    def _rows(self, own: _Own, drafts: Sequence[Draft], at_us: int) -> Iterator[tuple[Any, ...]]:
+        for wseq, draft in enumerate(drafts, own.written + 1):
+            version, digest = (draft.head.version, draft.head.digest) if draft.head else (0, NO_DIGEST)
+            names = draft.entry_id, draft.vault, draft.provider, draft.authority
+            lead = (own.id, wseq, at_us, *names, draft.commitment, draft.sealed_digest, version, digest)
+            yield (*lead, mac(self._key, context("log-pending", *lead)), draft.sealed)
+
+    def _forks(self, connection: Connection, drafts: Sequence[Draft]) -> Refusals:
+        """Refuse heads of which the log holds another of the same version; few entries state one."""
+        refused = {}
+        for draft in drafts:
+            newest = draft.head and self.newest_head(connection, draft.vault)
+            if newest and draft.head and newest.version == draft.head.version and newest != draft.head:
+                refused[draft.entry_id] = LogUnavailableError("the log holds another head of this version")
+        return refused
+
+    def _check_promise(self) -> None:
+        since = [us for us in (self._oldest_us, self._own.waits_since) if us is not None]
+        if since and microseconds(self._clock()) - min(since) > PROMISE // timedelta(microseconds=1):
+            raise LogUnavailableError("entries have waited too long for their place in the log")
+
+    def _begin_anew(self) -> None:
+        self._own = _Own()
+
+    # --- any thread, in turn
+
+    def seal(self, *, wait: bool) -> bool:
+        """Number what is durable, oldest first.
+
+        Raises:
+            LogUnavailableError: a row was changed, removed or repeated; nothing of its transaction is done.
+        """
+        found = False
+        with self._turn:
+            while self._seal_some(wait=wait):
+                found = True
+        return found
+
+    def checkpoint(self) -> None:
+        """Carry a checkpoint out of the database; the first one makes the tip's row."""
+        with self._turn:
+            with self._sealing.transaction() as connection:
+                if connection.execute(_LOCK).fetchone() is None:
+                    connection.execute("LOCK TABLE log_tip IN SHARE ROW EXCLUSIVE MODE")
+                tip = self._sequencer.checkpoint(connection)
+            self._sequencer.settle(tip)
+
+    def newest_head(self, connection: Connection, vault: bytes) -> HeadRef | None:
+        """Return a vault's newest head; what is not found waiting was sealed before the tree is asked."""
+        found = connection.execute(_NEWEST_HEAD, (vault,)).fetchone()
+        if found is not None:
+            self._check_mac(Row(*found))
+        waiting = None if found is None else Row(*found).draft().head
+        stated = stated_head(connection, vault)
+        if waiting is None or stated is None:
+            return waiting or stated
+        return max(stated, waiting, key=lambda head: head.version)
+
+    def close(self) -> None:
+        """Close both connections."""
+        self._writing.close()
+        self._sealing.close()
+
+    def _seal_some(self, *, wait: bool) -> bool:
+        """Seal the oldest rows; tell whether there may be more."""
+        own, written = self._own, self._own.written
+        with self._sealing.lent() as connection:
+            (self._oldest_us,) = connection.execute("SELECT min(at_us) FROM log_pending").fetchone()
+        if self._oldest_us is None and own.sealed == written:
+            return False
+        with self._sealing.transaction() as connection:
+            locked = connection.execute(_LOCK if wait else _LOCK_IF_FREE).fetchone()
+            if locked is None and not wait:
+                return False  # another process is at it
+            rows = sorted(Row(*row) for row in connection.execute(_TAKE).fetchall())
+            lasts = self._checked(connection, rows, own)
+            if len(rows) < MOST_AT_ONCE and lasts[own.id] < written:
+                raise _tampered("removed")
+            tip = self._sequence(connection, rows)
+            for writer in {row.writer for row in rows}:
+                connection.execute(_KEEP_LAST, (writer, lasts[writer], self._mac_of(writer, lasts[writer])))
+        self._sequencer.settle(tip)
+        self._oldest_us, own.sealed = None, lasts[own.id]
+        if own.sealed == own.written:
+            own.waits_since = None
+        return bool(rows)
+
+    def _sequence(self, connection: Connection, rows: Sequence[Row]) -> Tip:
+        sequencer = self._sequencer
+        tip = sequencer.tip(connection)
+        if not rows:
+            return tip
+        timed = [(max(tip.at_us, row.at_us), row.draft()) for row in sorted(rows, key=_by_time)]
+        numbered = sequencer.number(connection, tip, timed)
+        if (
+            numbered.refused
+        ):  # it was acknowledged, so it gets its place; the head that it states does not count
+            _logger.error("two heads of one version of a vault became durable at once")
+            sequencer.forget()
+            for _, draft in timed:
+                draft.head = None if draft.entry_id in numbered.refused else draft.head
+            numbered = sequencer.number(connection, tip, timed)
+        store.add_entries(connection, numbered.rows)
+        return sequencer.grow(connection, tip, numbered.leaves, numbered.at_us)
+
+    def _checked(self, connection: Connection, rows: Sequence[Row], own: _Own) -> dict[bytes, int]:
+        """Check rows, sorted by writer and number; return each writer's last number after them."""
+        writers = {row.writer for row in rows} | {own.id}
+        lasts = dict.fromkeys(writers, 0)
+        query = "SELECT writer, last, mac FROM log_writers WHERE writer = ANY(?)"
+        for writer, last, tag in connection.execute(query, (list(writers),)).fetchall():
+            if not same(tag, self._mac_of(writer, last)):
+                raise _tampered("changed")
+            lasts[writer] = last
+        for row in rows:
+            self._check_mac(row)
+            if row.wseq != lasts[row.writer] + 1:
+                raise _tampered("removed" if row.wseq > lasts[row.writer] else "repeated")
+            lasts[row.writer] = row.wseq
+        return lasts
+
+    def _check_mac(self, row: Row) -> None:
+        try:
+            holds = same(row.mac, mac(self._key, context("log-pending", *row[:_LEAD_SIZE])))
+        except struct.error:
+            holds = False
+        if not holds or digest_of_sealed(row.sealed) != row.sealed_digest:
+            raise _tampered("changed")
+
+    def _mac_of(self, writer: bytes, last: int) -> bytes:
+        return mac(self._key, context("log-writer", writer, last))
+
+
+def _by_time(row: Row) -> tuple[int, bytes, int]:
+    return row.at_us, row.writer, row.wseq
+
+
+def _tampered(how: str) -> LogUnavailableError:
+    return LogUnavailableError(f"an entry that waits for its place in the log was {how}")

@@ -1,0 +1,85 @@
+"""The verifier's blocks, walked in processes of their own: a Merkle tree's subtrees need nothing of each other.
+
+Each child has a connection of its own and every n-th block; it says what the block came to as soon as the
+parent takes it, so that neither holds more than a block. Parent and child are one program and trust each other.
+"""
+
+import contextlib
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from audit.verify_entries import Block, Part, Task, walk
+from audit.verify_source import UnreadableError, opened
+
+
+def walk_apart(
+    log: Path | str, snapshot: str, blocks: Sequence[Block], task: Task, *, processes: int
+) -> Iterator[Part]:
+    """Walk the blocks in so many processes; yield what they come to, in order.
+
+    Raises:
+        UnreadableError: one of them could not read its blocks to the end.
+    """
+    with ExitStack() as stack:
+        children = [
+            stack.enter_context(_child(pickle.dumps((log, snapshot, blocks[place::processes], task))))
+            for place in range(processes)
+        ]
+        for child in children:
+            stack.callback(child.kill)  # if nobody wants the rest
+        for place in range(len(blocks)):
+            yield _next(children[place % processes])
+
+
+def _child(asked: bytes) -> "subprocess.Popen[bytes]":
+    child = subprocess.Popen(  # noqa: S603 our own program
+        [sys.executable, "-I", "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith("VALV_")},
+    )
+    assert child.stdin is not None  # noqa: S101 for the type
+    with contextlib.suppress(BrokenPipeError):  # then its silence says so
+        child.stdin.write(asked)
+        child.stdin.close()
+    return child
+
+
+def _next(child: "subprocess.Popen[bytes]") -> Part:
+    assert child.stdout is not None  # noqa: S101 for the type
+    try:
+        told = pickle.load(child.stdout)  # noqa: S301 our own program's
+    except (EOFError, pickle.UnpicklingError):
+        raise UnreadableError("a process of the verifier's ended") from None
+    match told:
+        case Part():
+            return told
+        case _:
+            raise UnreadableError(str(told))
+
+
+def main() -> None:
+    """Be a child: answer what standard input asks."""
+    gc.disable()  # nothing here holds itself, and going through a million short-lived rows takes time
+    log, snapshot, blocks, task = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
+    try:
+        with opened(log, snapshot) as source:
+            for block in blocks:
+                _say(walk(source, block, task))
+    except UnreadableError as error:
+        _say(str(error))
+
+
+def _say(told: object) -> None:
+    pickle.dump(told, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""Entries that are durable and wait for their number, on PostgreSQL: what a receipt promises, and who may break it."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from audit.errors import LogUnavailableError
+from audit.events import EventKind
+from audit.log import AuditLog
+from audit.pending import PendingLedger
+from audit.verify import Report, verify
+from keys.envelope import Window, WrapContext, microseconds
+from keys.keystore import KeyStore
+from keys.primitives import PrivateKey
+from keys.receipt import Opens
+from tests import postgres
+from tests.audit.audit_world import ANNA, BO, ORIGIN, START, Clock, House, event, head
+
+
+@pytest.fixture
+def house(on_server: House) -> House:
+    """A log in PostgreSQL."""
+    return on_server
+
+
+@pytest.fixture
+def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody seal by itself: who reads, and who closes, still does."""
+    monkeypatch.setattr(PendingLedger, "seals_every", 3600.0)
+
+
+@pytest.fixture
+def log(house: House, unsealed: None) -> Iterator[AuditLog]:  # noqa: ARG001 it must come first
+    """An open log in which entries wait."""
+    log = house.open()
+    yield log
+    log.close()
+
+
+def count(house: House, table: str) -> int:
+    """Count a table's rows."""
+    ((found,),) = house.sql(f"SELECT count(*) FROM {table}")  # noqa: S608 fixed words
+    return int(found)
+
+
+def verified(house: House) -> Report:
+    """Verify the log."""
+    return verify(house.url, checkpoint_dir=house.outside, log_public=house.public, origin=ORIGIN)
+
+
+async def test_receipt_of_a_waiting_entry_says_so_and_opens(house: House, log: AuditLog) -> None:
+    """Nobody waits for a number: the entry is on disk, and that is what releases a key."""
+    bound, key = WrapContext(ANNA, b"d" * 16, 1, "owner:x"), PrivateKey.generate()
+    wrap = house.keystore.wrap(key, bound_to=bound, window=Window())
+    receipt = await log.append(event(START), opens=Opens(("owner:x",), ((b"d" * 16, 1),)))
+    assert receipt.pending
+    assert (count(house, "log_pending"), count(house, "log_entries")) == (1, 0)
+    assert house.keystore.open(receipt, wrap) == key
+
+
+async def test_whoever_reads_finds_what_waits_and_what_another_process_left(
+    house: House, log: AuditLog
+) -> None:
+    """A page that comes before the sealer would hide the newest access; a process that died seals no more."""
+    receipt = await log.append(event(START))
+    other = house.open()
+    assert [entry.id for entry in other.entries_of_vault(ANNA)] == [receipt.entry]
+    second = await log.append(event(START, subject="2"))
+    assert other.inclusion(second.entry).index == 1
+    assert count(house, "log_pending") == 0
+    other.close()
+
+
+async def test_entries_are_sealed_without_anybodys_asking(house: House) -> None:
+    """The promise is kept by the process itself."""
+    log = house.open()
+    await log.append(event(START))
+    for _ in range(200):
+        if count(house, "log_entries"):
+            break
+        await asyncio.sleep(0.02)
+    assert (count(house, "log_pending"), count(house, "log_entries")) == (0, 1)
+    log.close()
+
+
+async def test_quiet_process_seals_what_a_dead_one_left(
+    house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may die between its receipt and its number; another one need not write to come to it."""
+    await log.append(event(START))
+    monkeypatch.setattr(PendingLedger, "seals_every", 0.01)
+    monkeypatch.setattr("audit.keeper._LOOK_AFTER", 0.01)
+    alive = house.open()
+    for _ in range(200):
+        if count(house, "log_entries"):
+            break
+        await asyncio.sleep(0.02)
+    assert count(house, "log_entries") == 1
+    alive.close()
+
+
+async def test_newest_head_is_seen_before_it_is_sealed(house: House, log: AuditLog) -> None:
+    """A rolled-back vault is refused by whichever process serves it, at once."""
+    other = house.open()
+    await log.append(event(START, head=head(1)))
+    assert other.latest_head(ANNA) == head(1)
+    other.entries_of_vault(ANNA)
+    assert count(house, "log_pending") == 0
+    await other.append(event(START, head=head(2)))
+    assert log.latest_head(ANNA) == head(2)
+    assert log.latest_head(BO) is None
+    other.close()
+
+
+async def test_fork_is_refused_while_the_other_head_still_waits(house: House, log: AuditLog) -> None:
+    """Two heads of one version are a replayed database, sealed or not."""
+    other = house.open()
+    await log.append(event(START, head=head(3)))
+    with pytest.raises(LogUnavailableError, match="another head"):
+        await other.append(event(START, head=head(3, b"x")))
+    other.close()
+
+
+async def test_two_heads_that_became_durable_at_once_keep_the_first(
+    house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were acknowledged, so both get their place; only one can be the head."""
+    monkeypatch.setattr(PendingLedger, "_forks", lambda *_: {})
+    await log.append(event(START, head=head(3)))
+    house.clock.move(timedelta(milliseconds=1))
+    await log.append(event(START, head=head(3, b"x")))
+    assert len(log.entries_of_vault(ANNA)) == 2
+    assert log.latest_head(ANNA) == head(3)
+    log.close()
+    assert verified(house).is_sound
+
+
+_COLUMNS = (
+    ("at_us", microseconds(START) + 1),
+    ("entry_id", b"e" * 16),
+    ("vault", BO),
+    ("provider", bytes(16)),
+    ("authority", b"a" * 17),
+    ("commitment", bytes(32)),
+    ("sealed_digest", bytes(32)),
+    ("head_version", -1),
+    ("head_digest", b"h" * 32),
+    ("mac", bytes(32)),
+    ("sealed", b"something else"),
+    ("wseq", 3),
+    ("writer", b"w" * 16),
+)
+
+
+async def stopped(house: House, log: AuditLog, match: str) -> None:
+    """Hold that nothing is sealed or shown, and that after a minute nothing more is accepted."""
+    sealed = count(house, "log_entries")
+    with pytest.raises(LogUnavailableError, match=match):
+        log.entries_of_vault(ANNA)
+    await log.append(event(house.clock(), subject="within the promise"))
+    house.clock.move(timedelta(seconds=61))
+    with pytest.raises(LogUnavailableError, match="waited too long"):
+        await log.append(event(house.clock()))
+    assert count(house, "log_entries") == sealed
+
+
+@pytest.mark.parametrize(("column", "value"), _COLUMNS, ids=[column for column, _ in _COLUMNS])
+async def test_changed_row_stops_the_log(house: House, log: AuditLog, column: str, value: object) -> None:
+    """Who writes the database cannot have us sign what was not logged."""
+    await log.append(event(START, head=head(1)))
+    house.sql(f"UPDATE log_pending SET {column} = ?", value)  # noqa: S608 fixed words
+    await stopped(house, log, "changed|removed")
+
+
+async def test_removed_row_stops_the_log(house: House, log: AuditLog) -> None:
+    """An access that was acknowledged cannot be forgotten before it has its number."""
+    for subject in "123":
+        await log.append(event(START, subject=subject))
+    house.sql("DELETE FROM log_pending WHERE wseq = 2")
+    await stopped(house, log, "removed")
+
+
+async def test_removed_last_row_stops_the_log(house: House, log: AuditLog) -> None:
+    """Nothing comes after it whose number would show the gap; but its process knows how far it has written."""
+    await log.append(event(START))
+    log.entries_of_vault(ANNA)
+    await log.append(event(START))
+    house.sql("DELETE FROM log_pending")
+    await stopped(house, log, "removed")
+
+
+async def test_repeated_row_stops_the_log(house: House, log: AuditLog) -> None:
+    """An old entry put back would be a second access that nobody made."""
+    await log.append(event(START))
+    house.sql("CREATE TABLE kept AS SELECT * FROM log_pending")
+    log.entries_of_vault(ANNA)
+    house.sql("INSERT INTO log_pending SELECT * FROM kept")
+    await stopped(house, log, "repeated")
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE log_writers SET last = 0", "UPDATE log_writers SET mac = kept.mac, last = 1 FROM kept"]
+)
+async def test_changed_writer_does_not_make_a_repeated_row_good(
+    house: House, log: AuditLog, change: str
+) -> None:
+    """The mark that tells how far a writer's entries were sealed is authenticated like they are."""
+    await log.append(event(START))
+    house.sql("CREATE TABLE kept AS SELECT * FROM log_pending")
+    log.entries_of_vault(ANNA)
+    house.sql("INSERT INTO log_pending SELECT * FROM kept")
+    house.sql(change)
+    await stopped(house, log, "changed")
+
+
+async def test_forgotten_writer_does_not_make_a_repeated_row_good(house: House, log: AuditLog) -> None:
+    """Without its mark a row may be as if it was never sealed: its entry is there already."""
+    await log.append(event(START))
+    house.sql("CREATE TABLE kept AS SELECT * FROM log_pending")
+    log.entries_of_vault(ANNA)
+    house.sql("DELETE FROM log_writers")
+    house.sql("INSERT INTO log_pending SELECT * FROM kept")
+    await stopped(house, log, "could not be written")
+
+
+async def test_log_goes_on_when_the_row_is_right_again(house: House, log: AuditLog) -> None:
+    """Recovery is putting back what was taken, and no restart."""
+    await log.append(event(START))
+    house.sql("CREATE TABLE kept AS SELECT * FROM log_pending")
+    house.sql("UPDATE log_pending SET vault = ?", BO)
+    await stopped(house, log, "changed")
+    house.sql("DELETE FROM log_pending WHERE wseq = 1")
+    house.sql("INSERT INTO log_pending SELECT * FROM kept")
+    assert len(log.entries_of_vault(ANNA)) == 2
+    await log.append(event(house.clock()))
+    log.close()
+    report = verified(house)
+    assert report.is_sound, [str(finding) for finding in report.findings]
+
+
+async def test_clock_far_behind_another_process_is_told(house: House, log: AuditLog) -> None:
+    """A receipt whose time is wrong would outlive its ten seconds, or never be good."""
+    house.clock.move(timedelta(minutes=5))
+    await log.append(event(START))
+    log.entries_of_vault(ANNA)
+    behind = House(house.folder, house.keystore, Clock(), house.url).open()
+    with pytest.raises(LogUnavailableError, match="clock"):
+        await behind.append(event(START))
+    behind.close()
+
+
+async def test_group_whose_end_is_in_doubt_is_there_once_or_not_at_all(
+    house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection may go between the commit and the word of it; no number may then be used twice."""
+    from audit.database import PostgreSQLConnection  # noqa: PLC0415 to be broken
+
+    whole = PostgreSQLConnection.insert
+
+    def cut(self: PostgreSQLConnection, *given: object) -> None:
+        whole(self, *given)  # type: ignore[arg-type]
+        raise ConnectionResetError
+
+    await log.append(event(START, subject="before"))
+    monkeypatch.setattr(PostgreSQLConnection, "insert", cut)
+    with pytest.raises(LogUnavailableError):
+        await log.append(event(START, subject="in doubt"))
+    monkeypatch.setattr(PostgreSQLConnection, "insert", whole)
+    await log.append(event(START, subject="after"))
+    found = {entry.event.subject for entry in log.entries_of_vault(ANNA) if entry.event}
+    assert found == {"before", "in doubt", "after"}
+    log.close()
+    assert verified(house).is_sound
+
+
+@pytest.fixture
+def server() -> Iterator[postgres.Server]:
+    """A server of one's own, to be killed."""
+    if postgres.MISSING:
+        pytest.skip(postgres.MISSING)
+    made = postgres.Server(durable=True)
+    yield made
+    made.close()
+
+
+async def test_killed_server_gives_no_receipt_and_loses_none(
+    server: postgres.Server, tmp_path: Path, session_keystore: KeyStore
+) -> None:
+    """What was acknowledged stands after a power cut, and the process needs no restart."""
+    house = House(tmp_path, session_keystore, Clock(), server.create())
+    log = house.open()
+    receipts = [await log.append(event(START, kind=EventKind.READ, head=head(1)))]
+    server.kill()
+    with pytest.raises(LogUnavailableError):
+        await log.append(event(START))
+    with pytest.raises(LogUnavailableError):
+        log.latest_head(ANNA)
+    with pytest.raises(LogUnavailableError):
+        log.entries_of_vault(ANNA)
+    log.follow(event(START, kind=EventKind.OUTCOME))
+    server.start()
+    receipts.append(await log.append(event(START)))
+    assert log.latest_head(ANNA) == head(1)
+    log.close()
+    assert log.lost_outcomes == 0
+    assert {receipt.entry for receipt in receipts} < {
+        entry for (entry,) in house.sql("SELECT entry_id FROM log_entries")
+    }
+    report = verified(house)
+    assert report.is_sound, [str(finding) for finding in report.findings]
+
+
+def test_sealing_takes_no_more_than_fits_at_once(
+    house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an hour without a sealer, memory must not grow with what waits."""
+    monkeypatch.setattr("audit.pending._TAKE", _few())
+    monkeypatch.setattr("audit.pending.MOST_AT_ONCE", 3)
+    for number in range(10):
+        house.clock.move(timedelta(milliseconds=1))
+        log.append_now(event(house.clock(), subject=str(number)))
+    found = [entry.event and entry.event.subject for entry in log.entries_of_vault(ANNA)]
+    assert found == [str(number) for number in reversed(range(10))]
+
+
+def _few() -> str:
+    from audit import pending  # noqa: PLC0415 its statement, with another limit
+
+    return pending._TAKE.replace(str(pending.MOST_AT_ONCE), "3")

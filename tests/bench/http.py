@@ -1,0 +1,297 @@
+"""One authorised, audited, decrypted read over HTTP, beside the same server returning a plaintext row.
+
+- :func:`make` makes an installation in a folder: a citizen with a year of weights, a nurse with a grant, and the
+  same weights as plaintext rows;
+- ``python -m tests.bench.http serve <folder> <port>`` serves the product's own application in a process of its
+  own, with one route more: a plaintext row by its key, same middlewares and headers, no check. It is composed
+  here, and the product has no such route;
+- ``python -m tests.bench.http drive <port> <connections> <seconds> <folder> <which>`` is the client, in a process
+  of its own too: bare HTTP/1.1 over kept-alive connections, each with one request on its way at a time;
+- :func:`measure` drives both routes in turn; :mod:`tests.bench.one_read` tells where the time of one read goes.
+
+No key is kept between requests: each opens its wrap anew by the KeyStore, against its own receipt.
+"""
+
+import asyncio
+import functools
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import cast
+
+from litestar import Response, get
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, bindparam, insert, select
+
+from app import cli, demo, login, wiring
+from app.main import application
+from app.security import Access
+from app.settings import Settings
+from app.wiring import Valv
+from consent.parse import parse_rule
+from identity import bearer
+from identity.branch import PendingStaff
+from identity.principal import Citizen, Principal
+from policies.vocabulary import Category
+from sharing import adding, granting
+from sharing.house import author_of
+from vault.database import Database
+from vault.measures import LOINC
+from vault.record import Code, Origin, Provenance, Quantity, Record
+
+WEEKS = 52
+ROUNDS = 3
+_MODULE = "tests.bench.http"
+_START_SECONDS = 60
+_WEIGHT = Code(LOINC, "29463-7", "Body weight")
+_PLAIN = Table(
+    "plain",
+    MetaData(),
+    Column("id", Integer, primary_key=True),
+    Column("code", String),
+    Column("start_us", Integer),
+    Column("value", Float),
+    Column("unit", String),
+)
+_ONE = select(_PLAIN).where(_PLAIN.c.id == bindparam("id"))
+
+
+def measure(folder: Path, connections: int, seconds: float) -> tuple[float, float]:
+    """Return requests per second of the real read and of the plaintext row, both at so many connections.
+
+    ``folder`` is made where it is not there. The two are driven in turn, so that both meet the same noise.
+    """
+    make(folder)
+    counts = {"read": 0, "plain": 0}
+    spent = {"read": 0.0, "plain": 0.0}
+    with _server(folder) as port:
+        for which in counts:
+            _drive(port, 2, 0.5, folder, which)  # both warm
+        for _ in range(ROUNDS):
+            for which in counts:
+                done, took = _drive(port, connections, seconds / ROUNDS, folder, which)
+                counts[which] += done
+                spent[which] += took
+    return counts["read"] / spent["read"], counts["plain"] / spent["plain"]
+
+
+# --- the installation
+
+
+def make(folder: Path) -> None:
+    """Make the installation, once; ``request.json`` says what is asked and with which token."""
+    if (folder / "request.json").exists():
+        return
+    settings = Settings(folder)
+    wiring.create(settings, demo=True)
+    valv = wiring.open_installation(settings)
+    try:
+        asked = asyncio.run(_fill(valv))
+    finally:
+        valv.close()
+    _fill_plain(folder)
+    (folder / "request.json").write_text(json.dumps(asked))
+
+
+async def _fill(valv: Valv) -> dict[str, str]:
+    house, now = valv.house, datetime.now(UTC)
+    anna, nurse = _persona(valv, "anna"), _persona(valv, "nurse-vc")
+    assert isinstance(anna, Citizen)
+    alias = anna.person.alias
+    await login.enter(valv, anna)
+    await adding.add(
+        house, anna, alias, [_weight(anna, now - timedelta(weeks=back)) for back in range(WEEKS)]
+    )
+    posted = {
+        "effect": "allow",
+        "grantee": {"kind": "unit", "id": demo.HEALTH_CENTRE},
+        "actions": ["read"],
+        "categories": [Category.BODY_WEIGHT],
+    }
+    rule = parse_rule(posted, id=granting.new_rule_id(), author=alias.hex(), created=now)
+    await granting.grant(house, anna, alias, rule)
+    since = (now - timedelta(days=1)).date()
+    return {
+        "read": f"/fhir/Observation?patient={alias.hex()}&category=body-weight&date=ge{since}&_count=1",
+        "plain": f"/bench/plain/{WEEKS}",
+        "token": bearer.issue(valv.issuer, house.keystore, nurse, at=now),
+    }
+
+
+def _persona(valv: Valv, name: str) -> Principal:
+    found = demo.principal_of(name, directory=valv.house.directory(), keystore=valv.house.keystore)
+    assert not isinstance(found, PendingStaff)
+    return found
+
+
+def _weight(who: Principal, at: datetime) -> Record:
+    value = Quantity(Decimal("72.4"), "kg")
+    provenance = Provenance(author_of(who), Origin.FORM, at)
+    return Record(
+        Category.BODY_WEIGHT, "Observation", _WEIGHT, at, provenance, quantity=value, canonical=value
+    )
+
+
+def _fill_plain(folder: Path) -> None:
+    plain = Database(folder / "plain.db")
+    now = int(time.time() * 1_000_000)
+    rows = [
+        {"id": number, "code": _WEIGHT.code, "start_us": now - number, "value": 72.4, "unit": "kg"}
+        for number in range(1, WEEKS + 1)
+    ]
+    _PLAIN.metadata.create_all(plain.engine)
+    plain.write_now(lambda connection: connection.execute(insert(_PLAIN), rows))
+    plain.close()
+
+
+# --- the server
+
+
+def serve(folder: Path, port: int) -> None:
+    """Serve the product's application and, beside it, the plaintext row."""
+    app = application(wiring.open_installation(Settings(folder, port=port)))
+    plain = Database(folder / "plain.db")
+
+    @get("/bench/plain/{number:int}", opt={"access": Access.PUBLIC})
+    async def row(number: int) -> Response[bytes]:
+        found = await plain.read(lambda reading: reading.execute(_ONE, {"id": number}).mappings().one())
+        return Response(json.dumps(dict(found)).encode(), media_type="application/json")
+
+    app.register(row)
+    cli.serve_forever(app, host="127.0.0.1", port=port)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = cast("int", free.getsockname()[1])
+    process = subprocess.Popen([sys.executable, "-m", _MODULE, "serve", str(folder), str(port)])
+    try:
+        _await(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=_START_SECONDS)
+
+
+def _await(port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health"):
+                return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise TimeoutError("the server did not start")
+
+
+# --- the client
+
+
+class _Client(asyncio.Protocol):
+    """One kept-alive connection with one request on its way; anything but 200 ends the run."""
+
+    def __init__(self, request: bytes, until: float, done: asyncio.Future[int]) -> None:
+        self._request = request
+        self._until = until
+        self._done = done
+        self._got = b""
+        self._count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, found, body = self._got.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return
+        if not head.startswith(b"HTTP/1.1 200 "):
+            self._done.set_exception(RuntimeError(self._got.decode()))
+            self._transport.close()
+            return
+        self._got = b""
+        self._count += 1
+        if time.perf_counter() < self._until:
+            self._transport.write(self._request)
+        else:
+            self._transport.close()
+            self._done.set_result(self._count)
+
+
+def _length(head: bytes) -> int:
+    return int(head.lower().partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0])
+
+
+async def drive(port: int, connections: int, seconds: float, request: bytes) -> tuple[int, float]:
+    """Return how many answers came, and in how long."""
+    loop = asyncio.get_running_loop()
+    begun = time.perf_counter()
+    waiting = [loop.create_future() for _ in range(connections)]
+    for done in waiting:
+        client = _Client(request, begun + seconds, done)
+        await loop.create_connection(functools.partial(_same, client), "127.0.0.1", port)
+    return sum(await asyncio.gather(*waiting)), time.perf_counter() - begun
+
+
+def _same(client: _Client) -> _Client:
+    return client
+
+
+def _drive(port: int, connections: int, seconds: float, folder: Path, which: str) -> tuple[int, float]:
+    command = [
+        sys.executable,
+        "-m",
+        _MODULE,
+        "drive",
+        str(port),
+        str(connections),
+        str(seconds),
+        str(folder),
+        which,
+    ]
+    done, took = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return done, took
+
+
+@functools.cache
+def told(folder: Path) -> dict[str, str]:
+    """Return what :func:`make` wrote down: both requests and the token."""
+    return cast("dict[str, str]", json.loads((folder / "request.json").read_text()))
+
+
+def _request(folder: Path, which: str, port: int) -> bytes:
+    asked = told(folder)
+    lines = [
+        f"GET {asked[which]} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"Authorization: Bearer {asked['token']}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def main(arguments: list[str]) -> None:
+    """Be the server or the client."""
+    match arguments:
+        case ["serve", folder, port]:
+            serve(Path(folder), int(port))
+        case ["drive", port, connections, seconds, folder, which]:
+            request = _request(Path(folder), which, int(port))
+            counted = asyncio.run(drive(int(port), int(connections), float(seconds), request))
+            sys.stdout.write(json.dumps(counted))
+        case _:
+            raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
