@@ -5,6 +5,7 @@
 #   make test          set up for development and run every test
 #   make check         what CI runs: ruff, mypy, import-linter, pytest
 #   make bench         measure beside limits: a table, and build/bench.json (BENCH=--help: parts and sizes)
+#   make soak          what takes long: kills, random steps, memory (SOAK=--help: parts and sizes)
 #   make assets        build the pages' styles, scripts and fonts only
 #   make requirements  pin anew what pyproject.toml asks for, with hashes
 #   make clean         remove what set-up made, but no data
@@ -16,7 +17,7 @@ PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet
 SET_UP := Makefile pyproject.toml $(R)/build.txt $(R)/run.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo serve test check bench assets venv dev browser rabbitmq requirements clean
+.PHONY: demo serve test check bench soak assets venv dev browser postgres rabbitmq requirements clean
 
 demo: assets
 	@exec $(V)/bin/valv demo
@@ -24,18 +25,21 @@ demo: assets
 serve: assets
 	@exec $(V)/bin/valv serve
 
-test: dev assets browser rabbitmq
+test: dev assets browser postgres rabbitmq
 	@$(V)/bin/python -m pytest -q -rs
 
-check: dev assets browser rabbitmq
+check: dev assets browser postgres rabbitmq
 	$(V)/bin/ruff check
 	$(V)/bin/ruff format --check
 	$(V)/bin/mypy
 	$(V)/bin/lint-imports
 	$(V)/bin/python -m pytest -q -rs
 
-bench: dev assets
+bench: dev assets postgres
 	@$(V)/bin/python -m tests.bench $(BENCH)
+
+soak: dev assets postgres
+	@$(V)/bin/python -m tests.soak $(SOAK)
 
 assets: venv
 	@$(V)/bin/python -m app.web.build
@@ -79,6 +83,20 @@ browser: venv
 	  echo "No browser here: its tests are skipped (Debian: apt-get install chromium libatomic1)."
 
 BROWSER_IS_HERE = $(V)/bin/python -c 'import sys; from tests.browser import MISSING; sys.exit(bool(MISSING))'
+
+# Only its programs are wanted: the tests start a server of their own, and the one that Debian starts is ended.
+postgres: venv
+	@$(POSTGRES_IS_HERE) || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing PostgreSQL 15 for the tests of both engines"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -qq -y --no-install-recommends postgresql-15 >/dev/null; \
+	    ! command -v systemctl >/dev/null || systemctl disable --quiet --now postgresql; \
+	  fi; } || true
+	@$(POSTGRES_IS_HERE) || \
+	  echo "No PostgreSQL 15 here: its tests are skipped (Debian: apt-get install postgresql-15)."
+
+POSTGRES_IS_HERE = $(V)/bin/python -c 'import sys; from tests.postgres import MISSING; sys.exit(bool(MISSING))'
 
 # Only its programs are wanted: the tests start a node of their own, and the one that Debian starts is ended.
 rabbitmq: venv

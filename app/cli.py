@@ -143,9 +143,7 @@ def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _verify(settings: Settings, chosen: argparse.Namespace) -> int:
-    return _report(
-        verify.verify(settings.log, checkpoint_dir=settings.checkpoints, log_public=_key(settings, chosen))
-    )
+    return _report(settings, _key(settings, chosen))
 
 
 def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -154,12 +152,18 @@ def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
     heads = valv.house.database.read_now(lambda connection: stored_heads(connection, valv.house.keystore))
     valv.close()
     public = _key(settings, argparse.Namespace(**{**vars(chosen), "key": None}))
-    return _report(
-        verify.verify(settings.log, checkpoint_dir=settings.checkpoints, log_public=public, heads=heads.get)
+    return _report(settings, public, heads=heads.get)
+
+
+def _report(settings: Settings, public: bytes, *, heads: verify.FindHead | None = None) -> int:
+    """Verify the log and say what was found."""
+    report = verify.verify(
+        settings.log,
+        checkpoint_dir=settings.checkpoints,
+        log_public=public,
+        heads=heads,
+        progress=_progress if sys.stderr.isatty() else None,
     )
-
-
-def _report(report: verify.Report) -> int:
     for finding in report.findings:
         print(f"FEL / FAULT  {finding}")  # noqa: T201
     told = "hel / whole" if report.is_sound else f"{len(report.findings) + report.more} fel / faults"
@@ -167,7 +171,15 @@ def _report(report: verify.Report) -> int:
         f"{report.entries} poster / entries, {report.checkpoints} kontrollpunkter / checkpoints, "
         f"{report.anchored} utanför databasen / anchored outside: {told}"
     )
+    if report.waiting_since is not None:
+        since = report.waiting_since.isoformat(" ", "seconds")
+        print(f"{report.waiting} väntar på sin plats / wait for their place, sedan / since {since}")  # noqa: T201
     return 0 if report.is_sound else 1
+
+
+def _progress(done: int, count: int) -> None:
+    end = "\n" if done >= count else ""
+    print(f"\r{done:,} / {count:,}".replace(",", " "), end=end, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _key(settings: Settings, chosen: argparse.Namespace) -> bytes:

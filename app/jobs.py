@@ -5,6 +5,7 @@ or stop it delays a job by a second. Default: a queue in memory, and a worker in
 ``valv worker``, as many as wanted, each with a pool of WORKERS threads and a beat of its own (docs/adr/0015-jobs.md).
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -19,6 +20,7 @@ from importers.intake import Intake
 SWEEP_SECONDS = 1.0
 WORKERS = 2
 EMBEDDED = "memory://localhost//"
+_PAUSE = 5.0  # seconds, after a fault that Celery cannot mend, such as a wrong password
 _LISTENS_ON = 1.0  # seconds; what listens to a broker looks up seldom, and ends with the process
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +35,6 @@ CELERY.conf.update(
     broker_connection_timeout=3,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_channel_error_retry=True,
 )
 
 #: Whose job tables this process sweeps.
@@ -111,7 +112,8 @@ class Jobs:
 
     def _work(self) -> None:
         """Run a worker till we are told to stop, and another where it met what it cannot mend (Celery says what)."""
-        while not self._over.is_set():
+        pause = 0.0
+        while not self._over.wait(pause):
             worker = CELERY.WorkController(
                 pool="threads",
                 concurrency=WORKERS,
@@ -121,22 +123,23 @@ class Jobs:
                 hostname=f"valv@{os.getpid()}",
                 quiet=True,
             )
-            self._pool = worker.pool
-            beat = threading.Thread(target=self._beat, name="beat", daemon=True)
+            self._pool, ended, pause = worker.pool, threading.Event(), _PAUSE
+            beat = threading.Thread(target=self._beat, args=(worker.pool, ended), name="beat", daemon=True)
             beat.start()
             worker.start()
+            ended.set()
             beat.join()
 
-    def _beat(self) -> None:
+    def _beat(self, pool: Any, ended: threading.Event) -> None:
         """Sweep every second in the worker's own pool, whether or not the queue is there."""
         self._begun.set()
-        while not self._over.wait(SWEEP_SECONDS):
+        while True:
             if self._begun.is_set():  # else the last one still waits for a thread
                 self._begun.clear()
-                try:
-                    self._pool.apply_async(self._sweep, (), {}, callback=lambda _: None)
-                except RuntimeError:  # the worker has ended, and its pool with it
-                    return
+                with contextlib.suppress(RuntimeError):  # the pool has ended, and so will the worker
+                    pool.apply_async(self._sweep, (), {}, callback=lambda _: None)
+            if ended.wait(SWEEP_SECONDS):
+                return
 
     def _sweep(self) -> None:
         self._begun.set()

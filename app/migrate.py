@@ -18,7 +18,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
 
 from app.models import METADATA
-from app.settings import Settings
 from audit.tables import LogTable
 from vault.database import Database
 

@@ -24,6 +24,7 @@ _TIME_SIZE = 6
 _DAY_MS = 86_400_000
 _WRAP_SIZE = 2 + 12 + 32 + 16
 _REMEMBERED = 20_000
+_BODY = context("audit-body", bytes(16))[:-16]  # what an entry's id is put to
 
 
 def vault_scope(vault: bytes) -> str:
@@ -36,14 +37,19 @@ def organisation_scope(identifier: str) -> str:
     return f"org:{identifier}"
 
 
-def new_entry_id(now_us: int) -> bytes:
+def new_entry_id(now_ms: int) -> bytes:
     """Return an entry's id: its time in milliseconds, for its month and its place in the index, then chance."""
-    return (now_us // 1000).to_bytes(_TIME_SIZE, "big") + chance(10)
+    return now_ms.to_bytes(_TIME_SIZE, "big") + chance(10)
 
 
 def month_of(entry_id: bytes) -> str:
     """Return the month (``YYYY-MM``, UTC) of an entry's own time: that of the keys over its body."""
-    return _month_of_day(int.from_bytes(entry_id[:_TIME_SIZE], "big") // _DAY_MS)
+    return month_at(int.from_bytes(entry_id[:_TIME_SIZE], "big"))
+
+
+def month_at(ms: int) -> str:
+    """Return the month of a time in milliseconds."""
+    return _month_of_day(ms // _DAY_MS)
 
 
 @functools.lru_cache(1000)
@@ -64,7 +70,7 @@ class Readers:
 
     def seal(self, salted: bytes, *, entry_id: bytes) -> bytes:
         """Return the sealed record of a salt and canonical event."""
-        return self.wraps + self.boxes.seal(salted, bound_to=context("audit-body", entry_id))
+        return self.wraps + self.boxes.seal(salted, bound_to=_BODY + entry_id)
 
 
 class Sealer:
@@ -129,7 +135,7 @@ def open_sealed(sealed: bytes, *, entry_id: bytes, scope: str, key: bytes) -> by
             inner = open_box(key, wrap, bound_to=context("audit-body-key", scope, month_of(entry_id)))
         except KeysError:
             continue  # the authority's wrap, read by the provider
-        return open_box(inner, sealed[end:], bound_to=context("audit-body", entry_id))
+        return open_box(inner, sealed[end:], bound_to=_BODY + entry_id)
     raise CannotOpenError("no wrap for this reader")
 
 

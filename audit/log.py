@@ -20,7 +20,7 @@ from pathlib import Path
 
 from audit import body, merkle, store
 from audit.anchor import Anchor
-from audit.body import SALT_SIZE, SERVICE, Readers, Sealer, month_of, new_entry_id
+from audit.body import SALT_SIZE, SERVICE, Readers, Sealer, month_at, new_entry_id
 from audit.checkpoint import CheckpointError, open_checkpoint
 from audit.database import FAULTS, Connection, Pool, PostgreSQL, SQLite
 from audit.direct import DirectLedger
@@ -37,7 +37,7 @@ from audit.store import Stored
 from audit.writer import Job, Writer
 from keys.envelope import microseconds
 from keys.keystore import KeyStore
-from keys.primitives import KeysError, chance, mac
+from keys.primitives import KeysError, chance, tag
 from keys.receipt import NOTHING, Opens, Receipt, message
 
 CHECKPOINT_EVERY = timedelta(seconds=1)
@@ -46,7 +46,7 @@ _ID_SIZE = 16
 _DIGEST_SIZE = 32
 _REMEMBERED_NAMES = 50_000
 __all__ = ["AuditLog", "Entry", "EntryState", "Inclusion"]
-_FAULTS = (*FAULTS, KeysError, CheckpointError, LookupError, merkle.ProofError)
+_FAULTS = (*FAULTS, EncodingError, KeysError, CheckpointError, LookupError, merkle.ProofError)
 
 
 class AuditLog:
@@ -117,16 +117,18 @@ class AuditLog:
         Raises:
             LogUnavailableError: it is not, or nobody can tell.
         """
-        with _fail_closed:
-            entry_id = self._new_id(event)
-            month = month_of(entry_id)
-            readers = self._sealer.find(event, month)
+        try:
+            _check(event)
+            now_ms = microseconds(self._clock()) // 1000
+            readers = self._sealer.find(event, month := month_at(now_ms))
             if readers is None:
                 readers = await asyncio.to_thread(self._sealer.make, event, month)
-            draft = _draft(event, entry_id, readers)
+            draft = _draft(event, new_entry_id(now_ms), readers)
+        except _FAULTS as error:
+            raise _unavailable(error) from None
         waiter: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
         self._writer.gather(Job(draft, waiter))
-        return self._receipt(event, entry_id, await waiter, opens)
+        return self._receipt(event, draft.entry_id, await waiter, opens)
 
     def append_now(self, event: Event, *, opens: Opens = NOTHING) -> Receipt:
         """Do the same for a thread or a command, which may wait.
@@ -177,7 +179,7 @@ class AuditLog:
             LogUnavailableError: the log cannot be read, or the entry is not what was logged.
         """
         pseudonym = self._pseudonym(body.vault_scope(vault))
-        with _fail_closed, self._pool.lent() as connection:
+        with _fail_closed(), self._pool.lent() as connection:
             if self._writer.is_closed:
                 raise LogUnavailableError("the log is closed")
             return self._ledger.newest_head(connection, pseudonym)
@@ -242,28 +244,25 @@ class AuditLog:
 
     # --- inside
 
-    def _new_id(self, event: Event) -> bytes:
-        _check(event)
-        return new_entry_id(microseconds(self._clock()))
-
     def _draft_now(self, event: Event) -> Draft:
-        with _fail_closed:
-            entry_id = self._new_id(event)
-            month = month_of(entry_id)
+        with _fail_closed():
+            _check(event)
+            now_ms = microseconds(self._clock()) // 1000
+            month = month_at(now_ms)
             readers = self._sealer.find(event, month) or self._sealer.make(event, month)
-            return _draft(event, entry_id, readers)
+            return _draft(event, new_entry_id(now_ms), readers)
 
     def _receipt(self, event: Event, entry_id: bytes, at: datetime, opens: Opens) -> Receipt:
         vault, pending = event.vault or b"", self._ledger.is_pending
-        tag = mac(self._receipt_key, message(entry_id, at, vault, opens, pending=pending))
-        return Receipt(entry_id, at, vault, opens, pending, tag)
+        word = tag(self._receipt_key, message(entry_id, at, vault, opens, pending=pending))
+        return Receipt(entry_id, at, vault, opens, pending, word)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Connection]:
         if self._writer.is_closed:
             raise LogUnavailableError("the log is closed")
         self._keeper.seal()
-        with _fail_closed, self._pool.snapshot() as connection:
+        with _fail_closed(), self._pool.snapshot() as connection:
             yield connection
 
     def _concerns(self, row: Stored, scope: str) -> bool:
@@ -291,17 +290,16 @@ def _check(event: Event) -> None:
         raise EncodingError("a head is of a vault, from version 1, with a digest of 32 bytes")
 
 
-class _FailClosed:
-    """Turns every fault into the one error, without its cause."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, EncodingError):
-            raise LogUnavailableError(str(error)) from None
-        if isinstance(error, _FAULTS):
-            raise LogUnavailableError("the log or its keys cannot be reached") from None
+@contextlib.contextmanager
+def _fail_closed() -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        raise _unavailable(error) from None
 
 
-_fail_closed = _FailClosed()
+def _unavailable(error: Exception) -> LogUnavailableError:
+    """Return the one error that others see, without its cause."""
+    if isinstance(error, EncodingError):
+        return LogUnavailableError(str(error))
+    return LogUnavailableError("the log or its keys cannot be reached")

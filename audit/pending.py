@@ -12,6 +12,7 @@ Invariants:
 - after a failure that leaves a commit in doubt, the process goes on as a new writer, so that no number is used twice.
 """
 
+import contextlib
 import logging
 import os
 import struct
@@ -29,15 +30,15 @@ from audit.leaf import NO_DIGEST, digest_of_sealed
 from audit.ledger import Written
 from audit.sequencer import Draft, Refusals, Sequencer, Tip
 from keys.envelope import context, microseconds, moment
-from keys.primitives import mac, same
+from keys.primitives import same, tag
 
 PROMISE = timedelta(seconds=60)
 SEAL_EVERY = 0.05  # seconds
 MOST_AT_ONCE = 4096  # rows of one transaction, and the rest of the last one's group
 
-_LEAD = (
-    "writer, wseq, at_us, entry_id, vault, provider, authority, commitment, sealed_digest, head_version, head_digest"
-)
+_LEAD = """
+writer, wseq, at_us, entry_id, vault, provider, authority, commitment, sealed_digest, head_version, head_digest
+"""
 _LEAD_SIZE = len(_LEAD.split(","))
 _COLUMNS = f"{_LEAD}, mac, sealed"
 _TAKE = f"""
@@ -52,6 +53,8 @@ _KEEP_LAST = """
 INSERT INTO log_writers (writer, last, mac) VALUES (?, ?, ?)
 ON CONFLICT (writer) DO UPDATE SET last = excluded.last, mac = excluded.mac
 """
+_LABEL, _MESSAGE = context("log-pending"), struct.Struct(">16sQQ16s16s16s16s32s32sQ32s")
+_SIZES = (16, 16, 16, 16, 16, 32, 32, 32)  # of the byte strings among them
 _LOCK = "SELECT size FROM log_tip WHERE one = 1 FOR UPDATE"
 _LOCK_IF_FREE = f"{_LOCK} SKIP LOCKED"
 
@@ -133,7 +136,7 @@ class PendingLedger:
             version, digest = (draft.head.version, draft.head.digest) if draft.head else (0, NO_DIGEST)
             names = draft.entry_id, draft.vault, draft.provider, draft.authority
             lead = (own.id, wseq, at_us, *names, draft.commitment, draft.sealed_digest, version, digest)
-            yield (*lead, mac(self._key, context("log-pending", *lead)), draft.sealed)
+            yield (*lead, tag(self._key, _message(lead)), draft.sealed)
 
     def _forks(self, connection: Connection, drafts: Sequence[Draft]) -> Refusals:
         """Refuse heads of which the log holds another of the same version; few entries state one."""
@@ -145,9 +148,16 @@ class PendingLedger:
         return refused
 
     def _check_promise(self) -> None:
+        """Accept nothing while an entry waits for longer than was promised, if it cannot be sealed now."""
+        if self._is_late():
+            with contextlib.suppress(Exception):  # whatever it is, the keeper tells the operator
+                self.seal(wait=True)
+            if self._is_late():
+                raise LogUnavailableError("entries have waited too long for their place in the log")
+
+    def _is_late(self) -> bool:
         since = [us for us in (self._oldest_us, self._own.waits_since) if us is not None]
-        if since and microseconds(self._clock()) - min(since) > PROMISE // timedelta(microseconds=1):
-            raise LogUnavailableError("entries have waited too long for their place in the log")
+        return bool(since) and microseconds(self._clock()) - min(since) > PROMISE // timedelta(microseconds=1)
 
     def _begin_anew(self) -> None:
         self._own = _Own()
@@ -238,8 +248,8 @@ class PendingLedger:
         writers = {row.writer for row in rows} | {own.id}
         lasts = dict.fromkeys(writers, 0)
         query = "SELECT writer, last, mac FROM log_writers WHERE writer = ANY(?)"
-        for writer, last, tag in connection.execute(query, (list(writers),)).fetchall():
-            if not same(tag, self._mac_of(writer, last)):
+        for writer, last, mac in connection.execute(query, (list(writers),)).fetchall():
+            if not same(mac, self._mac_of(writer, last)):
                 raise _tampered("changed")
             lasts[writer] = last
         for row in rows:
@@ -251,14 +261,25 @@ class PendingLedger:
 
     def _check_mac(self, row: Row) -> None:
         try:
-            holds = same(row.mac, mac(self._key, context("log-pending", *row[:_LEAD_SIZE])))
+            holds = same(row.mac, tag(self._key, _message(row[:_LEAD_SIZE])))
         except struct.error:
             holds = False
         if not holds or digest_of_sealed(row.sealed) != row.sealed_digest:
             raise _tampered("changed")
 
     def _mac_of(self, writer: bytes, last: int) -> bytes:
-        return mac(self._key, context("log-writer", writer, last))
+        return tag(self._key, context("log-writer", writer, last))
+
+
+def _message(lead: Sequence[Any]) -> bytes:
+    """Return what a row's MAC is over.
+
+    Raises:
+        struct.error: a column has another size than its own.
+    """
+    if tuple(map(len, (lead[0], *lead[3:9], lead[10]))) != _SIZES:
+        raise struct.error
+    return _LABEL + _MESSAGE.pack(*lead)
 
 
 def _by_time(row: Row) -> tuple[int, bytes, int]:

@@ -27,13 +27,13 @@ from audit.verify_notes import Judge, Note, outside
 from audit.verify_processes import walk_apart
 from audit.verify_source import Source, UnreadableError, opened
 
-__all__ = ["Fault", "Finding", "Report", "verify"]
+__all__ = ["Fault", "FindHead", "Finding", "Report", "verify"]
 
 FindHead = Callable[[bytes], tuple[int, bytes] | None]  # vault pseudonym -> version and digest as stored now
 Progress = Callable[[int, int], None]  # entries verified, entries in all
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WORTH_A_PROCESS = 4  # blocks
+_WORTH_A_PROCESS = 2  # blocks
 
 
 def verify(
@@ -66,12 +66,13 @@ def verify(
             report.checkpoints = len(notes)
             sizes = tuple(sorted({note.size for note in notes}))
             indexes = tuple(source.indexes(report))
-            task = Task(sizes, _microseconds(bodies_kept_since), indexes, os.urandom(16))
             count, last = source.extent()
-            whole, snapshot = _Whole(source, report, notes, task), source.snapshot()
+            kept_since = _microseconds(bodies_kept_since)
+            task = Task(log, source.snapshot(), last, sizes, kept_since, indexes, os.urandom(16))
+            whole = _Whole(source, report, notes, task)
             with ThreadPoolExecutor(1) as aside:
-                checked = aside.submit(_check_indexes, log, snapshot, task, last)  # 2
-                for part in _parts(log, source, snapshot, blocks(count, last), task, open_body, processes):
+                checked = aside.submit(_check_indexes, task)  # 2
+                for part in _parts(source, blocks(count, last), task, open_body, processes):
                     whole.join(part)  # 4, 5
                     if progress is not None:
                         progress(report.entries, count)
@@ -86,11 +87,11 @@ def _microseconds(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _check_indexes(log: Path | str, snapshot: str, task: Task, last: int) -> tuple[Findings, list[Total]]:
+def _check_indexes(task: Task) -> tuple[Findings, list[Total]]:
     """Read the indexes over a connection of one's own, while others read the entries."""
     findings = Findings()
-    with opened(log, snapshot) as source:
-        return findings, source.check_indexes(findings, task.indexes, last, task.key)
+    with opened(task.log, task.snapshot) as source:
+        return findings, source.check_indexes(findings, task.indexes, task.last, task.key)
 
 
 def _inside(source: Source, judge: Judge) -> Iterator[Note]:
@@ -105,18 +106,12 @@ def _inside(source: Source, judge: Judge) -> Iterator[Note]:
 
 
 def _parts(
-    log: Path | str,
-    source: Source,
-    snapshot: str,
-    blocks: Sequence[Block],
-    task: Task,
-    open_body: OpenBody | None,
-    processes: int | None,
+    source: Source, blocks: Sequence[Block], task: Task, open_body: OpenBody | None, processes: int | None
 ) -> Iterator[Part]:
     if processes is None:
         processes = min(os.cpu_count() or 1, len(blocks) // _WORTH_A_PROCESS)
     if processes > 1 and open_body is None:
-        return walk_apart(log, snapshot, blocks, task, processes=processes)
+        return walk_apart(blocks, task, processes=processes)
     return (walk(source, block, task, open_body) for block in blocks)
 
 

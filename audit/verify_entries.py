@@ -8,18 +8,19 @@ Entries are taken by the hundred, column by column: one question to all of them 
 answer is wrong are they asked one by one.
 """
 
-import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from audit.verify_findings import Fault, Findings
-from audit.verify_indexes import Index, Total, pack, total
+from audit.verify_indexes import Index, Total, pack, table_of, total
 from audit.verify_source import Row, Source
 
 SIZE = 1 << 14
@@ -38,7 +39,7 @@ _ID, _VAULT, _N, _AT, _COMMITMENT, _DIGEST, _VERSION, _HEAD, _LEAF_HASH, _SEALED
     2,
     *range(5, 13),
 )
-_MALFORMED = hashlib.sha256(b"\x00").digest()  # in the place of a leaf that is none
+_MALFORMED = sha256(b"\x00").digest()  # in the place of a leaf that is none
 _SEALED_LABEL, _COMMITMENT_LABEL = b"halsovalvet/v1/audit-sealed\0", b"halsovalvet/v1/audit-commitment\0"
 _LOWEST = -(1 << 63)
 
@@ -66,8 +67,11 @@ def blocks(count: int, last: int) -> list[Block]:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is asked of every block."""
+    """What is asked of every block, and where; whoever has it can open what it is asked about."""
 
+    log: Path | str
+    snapshot: str
+    last: int  # the newest entry's number
     signed_sizes: tuple[int, ...] = ()  # of the tree, ascending: its roots there are wanted
     kept_since: int | None = None  # microseconds: older bodies may be gone
     indexes: tuple[Index, ...] = ()  # each to be summed up, under a key
@@ -107,7 +111,7 @@ def walk(source: Source, block: Block, task: Task, open_body: OpenBody | None = 
 
 def node(left: bytes, right: bytes) -> bytes:
     """Return an inner node's hash."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 class _Walk:
@@ -143,7 +147,9 @@ class _Walk:
         levels = [self._leaves[: part.grown]]
         while len(levels[-1]) > 1:
             pairs = iter(levels[-1])
-            levels.append([node(left, right) for left, right in zip(pairs, pairs, strict=False)])
+            levels.append(
+                [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
+            )
         end = self._start + part.grown
         for size in {end, *(size for size in self._task.signed_sizes if self._start < size < end)}:
             part.edges[size] = _peaks(levels, size - self._start)
@@ -157,15 +163,11 @@ class _Walk:
         columns = {place: b"".join(packed) for place, packed in self._packed.items()}
         rows = len(columns[_SEQ]) // 8
         heads = np.frombuffer(columns[_VERSION], ">i8") > 0
-        return [
-            total(
-                [columns[place] for place in index.places],
-                rows,
-                self._task.key,
-                only=heads if index.is_of_heads else None,
-            )
-            for index in self._task.indexes
-        ]
+        totals = []
+        for index in self._task.indexes:
+            table = table_of([columns[place] for place in index.places], rows)
+            totals.append(total(table[heads] if index.is_of_heads else table, self._task.key))
+        return totals
 
     # --- rows
 
@@ -199,7 +201,7 @@ class _Walk:
     def _hold(self, columns: _Columns, data: Iterable[bytes]) -> list[bytes]:
         """Hold well-formed rows to their leaf data; return their leaf hashes."""
         seqs = columns[_SEQ]
-        leaves = [hashlib.sha256(leaf).digest() for leaf in data]
+        leaves = [sha256(leaf).digest() for leaf in data]
         if tuple(leaves) != columns[_LEAF_HASH]:
             for leaf, stored, seq in zip(leaves, columns[_LEAF_HASH], seqs, strict=True):
                 if leaf != stored:
@@ -226,7 +228,7 @@ class _Walk:
 
     def _bodies(self, columns: _Columns) -> None:
         try:
-            digests = tuple([hashlib.sha256(_SEALED_LABEL + sealed).digest() for sealed in columns[_SEALED]])
+            digests = tuple([sha256(_SEALED_LABEL + sealed).digest() for sealed in columns[_SEALED]])
         except TypeError:  # one that is gone, or is no bytes
             digests = ()
         if digests != columns[_DIGEST] or self._open_body is not None:
@@ -241,14 +243,14 @@ class _Walk:
             else:
                 part.add(where, Fault.NO_BODY)
             return
-        if type(sealed) is not bytes or hashlib.sha256(_SEALED_LABEL + sealed).digest() != row[_DIGEST]:
+        if type(sealed) is not bytes or sha256(_SEALED_LABEL + sealed).digest() != row[_DIGEST]:
             part.add(where, Fault.CHANGED_BODY)
             return
         plain = None if self._open_body is None else self._open_body(row[_ID], row[_AT], sealed)
         if plain is None:
             return
         part.opened += 1
-        commitment = hashlib.sha256(_COMMITMENT_LABEL + plain).digest()
+        commitment = sha256(_COMMITMENT_LABEL + plain).digest()
         if commitment != row[_COMMITMENT] or not _states_head(plain, row[_VERSION], row[_HEAD]):
             part.add(where, Fault.WRONG_BODY)
 

@@ -55,19 +55,24 @@ def pack(column: Sequence[Any]) -> bytes:
     return b"".join(column)
 
 
-def total(
-    columns: Sequence[bytes], rows: int, key: bytes, *, only: npt.NDArray[np.bool_] | None = None
-) -> Total:
-    """Return the sum over rows, or some of them, whose packed columns these are."""
-    if not rows:
-        return Total()
-    table = [np.frombuffer(column, np.uint8).reshape(rows, -1) for column in columns]
-    width = sum(column.shape[1] for column in table)
-    table.append(np.zeros((rows, -width % _BLOCK), np.uint8))
-    whole = np.concatenate(table, axis=1)
-    macs = _macs(whole if only is None else whole[only], key)
-    low, high = macs.view("<u8").sum(axis=0, dtype=np.uint64)
-    return Total(len(macs), int(low), int(high))
+def table_of(columns: Sequence[bytes], rows: int) -> npt.NDArray[np.uint8]:
+    """Return packed columns as rows of bytes."""
+    found = [np.frombuffer(column, np.uint8).reshape(rows, -1) for column in columns]
+    width = sum(column.shape[1] for column in found)
+    found.append(np.zeros((rows, -width % _BLOCK), np.uint8))
+    return np.concatenate(found, axis=1)
+
+
+def total(table: npt.NDArray[np.uint8], key: bytes) -> Total:
+    """Return the sum over rows."""
+    low, high = _macs(table, key).view("<u8").sum(axis=0, dtype=np.uint64)
+    return Total(len(table), int(low), int(high))
+
+
+def ascends(table: npt.NDArray[np.uint8], before: bytes) -> bool:
+    """Tell whether each row comes after the one before; whole numbers are not negative in a log."""
+    keys = table.view(f"S{table.shape[1]}")[:, 0]  # compared byte by byte
+    return table[0].tobytes() > before and bool((keys[:-1] < keys[1:]).all())
 
 
 def _macs(rows: npt.NDArray[np.uint8], key: bytes) -> npt.NDArray[np.uint8]:

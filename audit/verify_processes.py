@@ -12,15 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from audit.verify_entries import Block, Part, Task, walk
 from audit.verify_source import UnreadableError, opened
 
 
-def walk_apart(
-    log: Path | str, snapshot: str, blocks: Sequence[Block], task: Task, *, processes: int
-) -> Iterator[Part]:
+def walk_apart(blocks: Sequence[Block], task: Task, *, processes: int) -> Iterator[Part]:
     """Walk the blocks in so many processes; yield what they come to, in order.
 
     Raises:
@@ -28,7 +25,7 @@ def walk_apart(
     """
     with ExitStack() as stack:
         children = [
-            stack.enter_context(_child(pickle.dumps((log, snapshot, blocks[place::processes], task))))
+            stack.enter_context(_child(pickle.dumps((blocks[place::processes], task))))
             for place in range(processes)
         ]
         for child in children:
@@ -67,9 +64,9 @@ def _next(child: "subprocess.Popen[bytes]") -> Part:
 def main() -> None:
     """Be a child: answer what standard input asks."""
     gc.disable()  # nothing here holds itself, and going through a million short-lived rows takes time
-    log, snapshot, blocks, task = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
+    blocks, task = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
     try:
-        with opened(log, snapshot) as source:
+        with opened(task.log, task.snapshot) as source:
             for block in blocks:
                 _say(walk(source, block, task))
     except UnreadableError as error:

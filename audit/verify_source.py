@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from audit.verify_findings import Fault, Findings
-from audit.verify_indexes import Index, Total, pack, total
+from audit.verify_indexes import Index, Total, ascends, pack, table_of, total
 
 #: The leaf's ten fields in its own order, then what stands beside them.
 COLUMNS = (
@@ -27,6 +27,8 @@ INDEXED = {"entry_id", "vault", "n", "provider", "authority", "at_us", "head_ver
 TABLES = {"log_entries", "log_nodes", "log_tip", "log_checkpoints"}
 #: Rows at a time: few enough to stay near the processor while they are hashed.
 BATCH = 512
+INDEX_BATCH = 2048
+_MAPPED = 1 << 40  # bytes: as many as SQLite allows
 
 Row = tuple[Any, ...]
 
@@ -107,9 +109,15 @@ class SQLite(Source):
     def entries(self, first: int, last: int) -> Iterator[list[Row]]:
         """Yield entries in order: the table is its own order, and no index is asked."""
         query = f"SELECT {COLUMNS} FROM log_entries NOT INDEXED WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608
+        self._map()
         cursor = self._connection.execute(query, (first, last))
         while rows := cursor.fetchmany(BATCH):
             yield rows
+
+    def _map(self) -> None:
+        """Read the file through memory, which spares a call for each page; give back what was read before."""
+        for size in (0, _MAPPED):
+            self._connection.execute(f"PRAGMA mmap_size = {size}").fetchall()
 
     def check_code(self, findings: Findings) -> None:
         """No trigger, no view."""
@@ -147,16 +155,17 @@ class SQLite(Source):
         columns = ", ".join(COLUMNS.split(", ")[place] for place in index.places)
         query = f'SELECT {columns} FROM log_entries INDEXED BY "{index.name.replace(chr(34), chr(34) * 2)}"'  # noqa: S608
         condition = "seq <= ?" + (" AND head_version > 0" if index.is_of_heads else "")
-        found = Total()
-        before: Row = ()
+        self._map()
+        found, before = Total(), b""
         try:
             cursor = self._connection.execute(f"{query} WHERE {condition}", (last,))
-            while rows := cursor.fetchmany(BATCH):
-                if before >= rows[0] or sorted(rows) != rows:
+            while rows := cursor.fetchmany(INDEX_BATCH):
+                table = table_of([pack(column) for column in zip(*rows, strict=True)], len(rows))
+                if not ascends(table, before):
                     findings.add(f"index {index.name}", Fault.INCONSISTENT_FILE, "out of order")
-                    return found
-                before = rows[-1]
-                found.add(total([pack(column) for column in zip(*rows, strict=True)], len(rows), key))
+                    break
+                before = table[-1].tobytes()
+                found.add(total(table, key))
         except (TypeError, ValueError, struct.error):
             findings.add(f"index {index.name}", Fault.INCONSISTENT_FILE, "not what can be in an entry")
         return found

@@ -10,6 +10,7 @@ Invariants:
 import asyncio
 import contextlib
 import logging
+import os
 import queue
 import threading
 from collections.abc import Sequence
@@ -44,12 +45,13 @@ class Writer:
     def __init__(self, ledger: Ledger, keeper: Keeper) -> None:
         self._ledger = ledger
         self._keeper = keeper
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._gathered: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._gate = threading.Lock()
         self._closed = False
         self._late: list[Job] = []
         self.lost = 0
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
 
     # --- called from any thread
@@ -65,9 +67,9 @@ class Writer:
             LogUnavailableError: closed, or the writer does not live in this process (after a fork).
         """
         with self._gate:
-            if self._closed or not self._thread.is_alive():
+            if self._is_shut():
                 raise LogUnavailableError("the log is closed")
-            self._queue.put(job)
+            self._queue.put([job])
 
     def gather(self, job: Job) -> None:
         """Put a job into the queue with all else that this turn of the event loop brings: one wake-up, one commit.
@@ -82,28 +84,38 @@ class Writer:
         except RuntimeError:  # a thread's: it goes by itself
             self.submit(job)
             return
-        with self._gate:
-            if self._closed or not self._thread.is_alive():
-                raise LogUnavailableError("the log is closed")
-            if loop not in self._gathered:
-                self._gathered[loop] = []
-                loop.call_soon(self._hand_over, loop)
-            self._gathered[loop].append(job)
+        if self._is_shut():
+            raise LogUnavailableError("the log is closed")
+        jobs = self._gathered.get(loop)
+        if jobs is None:
+            jobs = self._gathered[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        jobs.append(job)
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Queue what a turn of the loop brought; this runs in the loop's thread, and so does every append to it."""
+        jobs = self._gathered.pop(loop, None)
+        if jobs is None:
+            return
         with self._gate:
-            for job in self._gathered.pop(loop, ()):
-                self._queue.put(job)
+            if not self._closed:
+                self._queue.put(jobs)
+                return
+        self.lose(sum(job.waiter is None for job in jobs))
+        _tell(
+            [job.waiter for job in jobs if job.waiter is not None], LogUnavailableError("the log is closed")
+        )
+
+    def _is_shut(self) -> bool:
+        return self._closed or os.getpid() != self._process
 
     def close(self) -> None:
         """Write what waits, and stop."""
+        with contextlib.suppress(RuntimeError):
+            self._hand_over(asyncio.get_running_loop())
         with self._gate:
             if not self._closed:
                 self._closed = True
-                for jobs in self._gathered.values():  # their loop's turn may never end, if it was stopped
-                    for job in jobs:
-                        self._queue.put(job)
-                self._gathered.clear()
                 self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
@@ -131,15 +143,15 @@ class Writer:
         self.lose(len(self._late))
 
     def _take(self) -> tuple[list[Job], bool]:
-        """Wait for one job, and take what else is there: what comes during a commit is the next group."""
+        """Wait for a job, and take what else is there: what comes during a commit is the next group."""
         jobs: list[Job] = []
         with contextlib.suppress(queue.Empty):
-            job = self._queue.get(timeout=RETRY_AFTER if self._late else None)
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) == LARGEST_GROUP:
+            more = self._queue.get(timeout=RETRY_AFTER if self._late else None)
+            while more is not None:
+                jobs += more
+                if len(jobs) >= LARGEST_GROUP:
                     return jobs, True
-                job = self._queue.get_nowait()
+                more = self._queue.get_nowait()
             return jobs, False
         return jobs, True
 

@@ -12,6 +12,8 @@ from importers.candidates import FormatError, Reason
 
 _CHUNK = 1 << 18
 _BLANK = " \t\n\r"
+_CLOSING = '}]"'
+_UNDECIDED = len("e+1")  # by which a number may go on
 
 
 class JsonStream:
@@ -20,7 +22,7 @@ class JsonStream:
     def __init__(self, stream: BinaryIO, decoder: json.JSONDecoder, *, limit: int) -> None:
         self._stream, self._decoder, self._limit = stream, decoder, limit
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
-        self._text, self._at, self._over = "", 0, False
+        self._text, self._at, self._over, self._is_text = "", 0, False, True
         self._lines, self._columns = 0, 0  # before the text at hand
 
     def peek(self) -> str:
@@ -51,7 +53,8 @@ class JsonStream:
             except RecursionError:
                 raise FormatError(Reason.TOO_DEEP) from None
             else:
-                if end < len(self._text) or not self._more():  # else a number might go on
+                ended = len(self._text) - end >= _UNDECIDED or self._text[end - 1] in _CLOSING
+                if ended or not self._more():
                     self._at = end
                     return found
 
@@ -83,6 +86,8 @@ class JsonStream:
 
     def _more(self) -> bool:
         """Read on, twice as much as is at hand, and drop what was taken; tell whether there was more."""
+        if not self._is_text:
+            raise FormatError(Reason.NOT_UTF8)
         if self._over:
             return False
         taken = self._text[: self._at]
@@ -94,11 +99,16 @@ class JsonStream:
             raise FormatError(Reason.TOO_LARGE)
         raw = self._stream.read(max(_CHUNK, len(rest)))
         self._over = not raw
-        try:
-            self._text, self._at = rest + self._utf8.decode(raw, final=not raw), 0
-        except UnicodeDecodeError:
-            raise FormatError(Reason.NOT_UTF8) from None
+        self._text, self._at = rest + self._decoded(raw), 0
         return True
+
+    def _decoded(self, raw: bytes) -> str:
+        """Decode as much as is text; what follows is refused when it is its turn."""
+        try:
+            return self._utf8.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            self._is_text = False
+            return error.object[: error.start].decode()
 
     def _refused(self, at: int) -> FormatError:
         before = self._text[:at]

@@ -7,9 +7,10 @@ is a MAC under a key that the KeyStore holds and gives to the log alone (docs/ad
 
 from dataclasses import dataclass
 from datetime import datetime
+from struct import Struct
 
 from keys.envelope import context, microseconds
-from keys.primitives import mac, same
+from keys.primitives import same, tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Opens:
 
 
 NOTHING = Opens()
+
+_LABEL = context("receipt")
+_HEAD, _LENGTH, _DRAWER = Struct(">Q?BBHH"), Struct(">H"), Struct(">BQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Receipt:
 
     def holds(self, key: bytes) -> bool:
         """Tell whether whoever holds this key made it."""
-        return same(self.tag, mac(key, self.message()))
+        return same(self.tag, tag(key, self.message()))
 
     def message(self) -> bytes:
         """Return the bytes that the tag authenticates."""
@@ -52,8 +56,11 @@ class Receipt:
 
 def message(entry: bytes, at: datetime, vault: bytes, opens: Opens, *, pending: bool) -> bytes:
     """Return a receipt's bytes, for the log, which makes the tag before the receipt."""
-    parts: list[bytes | int | str] = [entry, microseconds(at), vault, int(pending)]
-    parts += [len(opens.recipients), *opens.recipients, len(opens.drawers)]
+    counts = len(entry), len(vault), len(opens.recipients), len(opens.drawers)
+    parts = [_LABEL, _HEAD.pack(microseconds(at), pending, *counts), entry, vault]
+    for recipient in opens.recipients:
+        name = recipient.encode()
+        parts += (_LENGTH.pack(len(name)), name)
     for drawer, generation in opens.drawers:
-        parts += [drawer, generation]
-    return context("receipt", *parts)
+        parts += (_DRAWER.pack(len(drawer), generation), drawer)
+    return b"".join(parts)

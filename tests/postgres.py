@@ -27,7 +27,12 @@ _START_SECONDS = 60
 #: For what is thrown away afterwards: nothing is forced to disk, the copying of a small database is quick.
 _IN_HASTE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _CLUSTER = ("--auth=trust", "--locale=C.UTF-8", "--encoding=UTF8", "--data-checksums")
-_SETTINGS = {"listen_addresses": "", "max_connections": "200", "shared_buffers": "256MB", "logging_collector": "off"}
+_SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "logging_collector": "off",
+}
 
 
 class Server:
@@ -98,7 +103,9 @@ class Server:
     def cut_off(self, url: str) -> None:
         """End every session of a database, as its administrator may."""
         with self._admin() as admin:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (_name(url),))
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (_name(url),)
+            )
 
     def _create(self, template: str) -> str:
         name = next(self._names)

@@ -156,9 +156,9 @@ def _path(
 
 
 def _plain(value: Decimal) -> Decimal:
-    """Drop trailing zeros after the point, and never write an exponent above zero."""
+    """Drop trailing zeros after the point, and write no exponent above zero where the digits have room."""
     short = value.normalize(_RESULT)
     exponent = short.as_tuple().exponent
-    if isinstance(exponent, int) and 0 < exponent <= MAX_DIGITS:
+    if isinstance(exponent, int) and exponent > 0 and short.adjusted() < MAX_DIGITS:
         return short.quantize(_ONE, context=_STORED)
     return short

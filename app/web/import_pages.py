@@ -43,7 +43,7 @@ from sharing.importing import RejectedRow
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LINE = re.compile(r"^line(?= )")
 _MOST_REJECTIONS = 200
-_FORMATS = {"apple-health": "Apple Hälsa", "fhir": "FHIR R4", "fhir-r4": "FHIR R4"}
+_FORMATS = {"apple-health": "Apple Hälsa", "fhir": "FHIR R4", "fhir-ndjson": "FHIR R4 (NDJSON)"}
 
 
 @shown("/imports")

@@ -122,3 +122,23 @@ def test_both_ends_of_the_value_axis_are_named_in_both_sizes() -> None:
     for size in (WIDE, NARROW):
         texts = [text.text for text in drawn(chart([76.0, 82.0, 136.0]), size).iter(f"{NS}text")]
         assert {"60", "140"} <= set(texts)
+
+
+def of_days(*values: float) -> Chart:
+    """Return a chart of days' means, each between 60 and 180."""
+    points = tuple(Point(START + timedelta(days=n), value, 60.0, 180.0) for n, value in enumerate(values))
+    return Chart("29463-7", "kg", START.date(), points[-1].at.date(), (Series("29463-7", points),))
+
+
+def test_days_means_are_drawn_within_what_they_lay_between() -> None:
+    """A mean alone hides the high values; the range shows them, and the axis reaches them."""
+    root = drawn(of_days(70, 71, 72))
+    assert len(list(root.iter(f"{NS}polygon"))) == 1
+    assert {"50", "200"} <= {text.text for text in root.iter(f"{NS}text")}
+
+
+def test_one_days_many_values_are_seen() -> None:
+    """An area without a width is none."""
+    root = drawn(of_days(70))
+    assert not list(root.iter(f"{NS}polygon"))
+    assert len(list(root.iter(f"{NS}circle"))) == 1

@@ -21,7 +21,17 @@ from vault.database import Fault
 FAULTS = (Fault.GONE, Fault.READ_ONLY, Fault.FULL)
 _BASE = "http://testserver.local"
 #: What tells of the inside: drivers, statements, files, hosts, and the fault itself.
-_INSIDE = ("psycopg", "sqlite", "sqlalchemy", "select ", "insert ", "valv.db", ".s.pgsql", "read-only", "traceback")
+_INSIDE = (
+    "psycopg",
+    "sqlite",
+    "sqlalchemy",
+    "select ",
+    "insert ",
+    "valv.db",
+    ".s.pgsql",
+    "read-only",
+    "traceback",
+)
 
 
 @pytest.fixture(scope="module")

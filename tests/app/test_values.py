@@ -8,8 +8,13 @@ import pytest
 from app.web import values
 from app.web.formats import Lang
 from app.web.views import Period
+from consent.scope import Probe, Scope, Terms
 from policies.vocabulary import Category
-from sharing.summing import Latest
+from sharing.paging import Page
+from sharing.reading import Query
+from sharing.summing import Latest, Tally
+from vault import summary
+from vault.columns import Columns
 from vault.measures import BLOOD_PRESSURE_PANEL, DIASTOLIC, LOINC, SYSTOLIC, canonical
 from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
 
@@ -31,6 +36,15 @@ def pressure(systolic: str, diastolic: str, unit: str = "mm[Hg]") -> Record:
     pairs = [(code, Quantity(Decimal(n), unit)) for code, n in ((DIASTOLIC, diastolic), (SYSTOLIC, systolic))]
     parts = tuple(Component(code, quantity, canonical(code, quantity)) for code, quantity in pairs)
     return Record(Category.BLOOD_PRESSURE, "Observation", BLOOD_PRESSURE_PANEL, AT, BY, components=parts)
+
+
+def page_of(records: list[Record]) -> Page:
+    """Return the page that a reading of these, the oldest first, would give."""
+    tally = Tally(Query())
+    whole = Scope((Terms(""),), (), frozenset({Probe(allowed=True, denied=False)}))
+    tally.add(records[0].category, whole, summary.parse(summary.summarise(Columns.of(records))))
+    columns = Columns.of(records[: -values.MOST_POINTS - 1 : -1])
+    return Page(columns, None, len(records), tally.daily())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +69,7 @@ def test_blood_pressure_is_shown_upper_number_first_whatever_the_sources_order()
     reading = values.reading_of(pressure("120", "80"), Lang.SV)
     assert reading.numbers == (Decimal(120), Decimal(80))
     trend = values.trend_of(
-        [pressure("120", "80")], Category.BLOOD_PRESSURE, Period.DAYS_30, today=TODAY, lang=Lang.SV
+        page_of([pressure("120", "80")]), Category.BLOOD_PRESSURE, Period.DAYS_30, today=TODAY, lang=Lang.SV
     )
     assert [series.code for series in trend.charts[0].series] == [SYSTOLIC.code, DIASTOLIC.code]
 
@@ -63,16 +77,38 @@ def test_blood_pressure_is_shown_upper_number_first_whatever_the_sources_order()
 def test_two_units_of_one_code_are_never_drawn_on_one_axis() -> None:
     """A unit that cannot be converted is another chart, not a point far off."""
     records = [weight("72"), weight("3", "{bananas}")]
-    trend = values.trend_of(records, Category.BODY_WEIGHT, Period.ALL, today=TODAY, lang=Lang.SV)
+    trend = values.trend_of(page_of(records), Category.BODY_WEIGHT, Period.ALL, today=TODAY, lang=Lang.SV)
     assert sorted(chart.unit for chart in trend.charts) == ["kg", "{bananas}"]
 
 
 def test_a_table_holds_the_newest_first_and_counts_the_rest() -> None:
     """A page stays small however much there is."""
     records = [weight("72", at=AT - timedelta(hours=n)) for n in range(500, 0, -1)]
-    trend = values.trend_of(records, Category.BODY_WEIGHT, Period.YEAR, today=TODAY, lang=Lang.SV)
+    trend = values.trend_of(page_of(records), Category.BODY_WEIGHT, Period.YEAR, today=TODAY, lang=Lang.SV)
     assert (len(trend.readings), trend.total) == (values.MOST_ROWS, 500)
     assert trend.readings[0].at == records[-1].start
+
+
+def test_few_values_are_drawn_one_by_one_and_many_by_their_days() -> None:
+    """A chart of ten years is a few hundred points, with the least and the greatest of each still in it."""
+    few = [weight("72", at=AT - timedelta(hours=n)) for n in range(300, 0, -1)]
+    trend = values.trend_of(page_of(few), Category.BODY_WEIGHT, Period.YEAR, today=TODAY, lang=Lang.SV)
+    points = trend.charts[0].series[0].points
+    assert (len(points), points[0].low) == (300, None)
+    days = 3652
+    many = [
+        weight(str(60 + n % 7), at=AT - timedelta(days=days - n, hours=hour))
+        for n in range(days)
+        for hour in (0, 3)
+    ]
+    many[1000] = weight("199", at=many[1000].start)
+    trend = values.trend_of(page_of(many), Category.BODY_WEIGHT, Period.ALL, today=TODAY, lang=Lang.SV)
+    points = trend.charts[0].series[0].points
+    assert values.MOST_POINTS / 2 < len(points) <= values.MOST_POINTS
+    assert max(point.ends[1] for point in points) == 199
+    assert min(point.ends[0] for point in points) == 60
+    assert all(point.ends[0] <= point.value <= point.ends[1] for point in points)
+    assert trend.charts[0].start <= points[0].at.date()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from audit.merkle import Frontier
 from audit.verify import Fault, Report, verify
 from keys.primitives import Signer
 from tests.audit.audit_world import ANNA, BO, CITIZEN, NURSE, ORIGIN, START, House, event, head
+from tests.bench import verifying
 
 FAR = START + timedelta(days=1)
 
@@ -72,7 +73,7 @@ def database(copy: House) -> Iterator[sqlite3.Connection]:
 def look(house: House, **more: object) -> Report:
     """Verify with the true key."""
     return verify(
-        house.path,
+        house.store,
         checkpoint_dir=house.outside,
         log_public=house.public,
         origin=ORIGIN,
@@ -267,6 +268,35 @@ def test_hidden_entry_in_an_index_is_found(copy: House, database: sqlite3.Connec
     assert Fault.INCONSISTENT_FILE in faults(look(copy))
 
 
+def test_entry_missing_in_an_index_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """The citizen's log is read by this index alone: what it lacks, she never sees."""
+    forge_index(database, "UNIQUE INDEX log_entries_vault ON log_entries (vault, n)", " WHERE seq <> 151")
+    assert places(look(copy), Fault.INCONSISTENT_FILE) == {"index log_entries_vault"}
+
+
+def test_index_out_of_order_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """Whoever searches what is not sorted does not find what is there."""
+    forge_index(database, "INDEX log_entries_provider ON log_entries (provider", " DESC", ", seq)")
+    report = look(copy)
+    assert places(report, Fault.INCONSISTENT_FILE) == {"index log_entries_provider"}
+    assert "out of order" in str(report.findings[0])
+
+
+def test_index_of_something_else_is_found(copy: House, database: sqlite3.Connection) -> None:
+    """An index on what is not in the leaf is not one of the log's."""
+    database.execute("CREATE INDEX mine ON log_entries (lower(sealed))")
+    assert places(look(copy), Fault.FOREIGN_CODE) == {"index mine"}
+
+
+def forge_index(database: sqlite3.Connection, said: str, more: str, rest: str = "") -> None:
+    """Make an index by another rule than the schema then says."""
+    name = said.partition("INDEX ")[2].split()[0]
+    database.execute(f"DROP INDEX {name}")
+    database.execute(f"CREATE {said}{more}{rest}")
+    database.execute("PRAGMA writable_schema = ON")
+    database.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (f"CREATE {said}{rest}", name))
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -419,6 +449,152 @@ def test_head_that_goes_back_is_found(copy: House, database: sqlite3.Connection)
     """A head stated twice with two digests would be two vaults in one."""
     database.execute("UPDATE log_entries SET head_version = 1 WHERE seq = 31")
     assert places(look(copy), Fault.HEAD_BACK) == {"entry 31"}
+
+
+# --- large logs
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of two whole blocks and the beginning of a third."""
+    folder = tmp_path_factory.mktemp("large") / "log"
+    verifying.make_log(folder, 33_000)
+    return folder
+
+
+def test_large_log_is_sound_in_one_process_or_many(large: Path) -> None:
+    """However it is cut, it is one tree."""
+    one, two = (verifying.look(large, processes=processes) for processes in (1, 2))
+    assert one == two
+    assert (one.is_sound, one.entries, one.anchored) == (True, 33_000, 33_000)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("DELETE FROM log_entries WHERE seq = 0", "entry 1: GAP"),
+        ("DELETE FROM log_entries WHERE seq = 16383", "entry 16384: GAP"),
+        ("DELETE FROM log_entries WHERE seq = 16384", "entry 16385: GAP"),
+        ("DELETE FROM log_entries WHERE seq < 16384", "entry 16384: GAP"),
+        ("DELETE FROM log_entries WHERE seq = 32999", "tip: TIP"),
+        ("UPDATE log_entries SET seq = 1000000000000 WHERE seq = 20000", "entry 1000000000000: GAP"),
+        ("UPDATE log_entries SET seq = -1 WHERE seq = 20000", "entry -1: GAP"),
+        ("UPDATE log_entries SET at_us = 1 WHERE seq = 16384", "entry 16384: TIME_BACK"),
+        ("UPDATE log_entries SET n = n + 1 WHERE seq = 32768", "entry 32768: VAULT_GAP"),
+        ("UPDATE log_entries SET sealed = x'00' WHERE seq = 32769", "entry 32769: CHANGED_BODY"),
+        ("UPDATE log_entries SET commitment = 'text' WHERE seq = 16385", "entry 16385: MALFORMED_ROW"),
+        ("UPDATE log_nodes SET hash = zeroblob(32) WHERE idx = 100", "node 8/100: NODE"),
+    ],
+)
+def test_fault_in_any_block_is_found_and_named(
+    large: Path, tmp_path: Path, statement: str, found: str
+) -> None:
+    """At a block's border nobody is to look away; and many processes find what one finds."""
+    folder = tmp_path / "log"
+    shutil.copytree(large, folder)
+    with closing(sqlite3.connect(folder / "log.db", isolation_level=None)) as database:
+        database.execute(statement)
+    one, two = (verifying.look(folder, processes=processes) for processes in (1, 2))
+    assert one == two
+    assert found in {f"{finding.where}: {finding.fault.name}" for finding in one.findings}
+
+
+def test_process_that_dies_is_told(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is not soundness."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert places(verifying.look(large, processes=2), Fault.UNREADABLE) == {"database"}
+
+
+def test_progress_is_told(large: Path) -> None:
+    """A log of years takes minutes."""
+    told: list[tuple[int, int]] = []
+    verify(
+        large / "log.db",
+        checkpoint_dir=large / "checkpoints",
+        log_public=(large / "log.pub").read_bytes(),
+        progress=lambda done, count: told.append((done, count)),
+    )
+    assert told == [(16_384, 33_000), (32_768, 33_000), (33_000, 33_000)]
+
+
+# --- on PostgreSQL
+
+
+@pytest.fixture
+def served(on_server: House) -> House:
+    """A log of twenty entries on PostgreSQL."""
+    log = on_server.open()
+    for number in range(20):
+        log.append_now(event(START, subject=str(number), head=head(number + 1) if number % 7 == 0 else None))
+    log.close()
+    return on_server
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_log_on_postgresql_is_sound(served: House, processes: int) -> None:
+    """It is the same log; further processes see the same snapshot."""
+    report = look(served, processes=processes)
+    assert report.is_sound, [str(finding) for finding in report.findings]
+    assert (report.entries, report.anchored, report.waiting) == (20, 20, 0)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("DELETE FROM log_entries WHERE seq = 7", "entry 8: GAP"),
+        (
+            "UPDATE log_entries SET provider = authority, authority = provider WHERE seq = 7",
+            "entry 7: CHANGED_ROW",
+        ),
+        ("UPDATE log_entries SET vault = 'text' WHERE seq = 7", "entry 7: MALFORMED_ROW"),
+        ("UPDATE log_entries SET sealed = NULL WHERE seq = 7", "entry 7: NO_BODY"),
+        ("UPDATE log_tip SET size = 19", "tip: TIP"),
+        ("INSERT INTO log_nodes VALUES (8, 0, 'x')", "nodes: NODE"),
+        ("DELETE FROM log_entries WHERE seq > 10", "outside/latest: BEHIND"),
+        ("CREATE RULE r AS ON DELETE TO log_pending DO INSTEAD NOTHING", "database: FOREIGN_CODE"),
+        ("ALTER TABLE log_entries ENABLE ROW LEVEL SECURITY", "database: FOREIGN_CODE"),
+        ("CREATE TABLE heir () INHERITS (log_entries)", "database: FOREIGN_CODE"),
+        (
+            "ALTER TABLE log_nodes RENAME TO n; CREATE VIEW log_nodes AS SELECT * FROM n",
+            "database: FOREIGN_CODE",
+        ),
+        ("DROP TABLE log_tip", "database: UNREADABLE"),
+    ],
+)
+def test_fault_on_postgresql_is_found_and_named(served: House, statement: str, found: str) -> None:
+    """Whoever can write the server's tables is found as whoever can write the file."""
+    for one in statement.split("; "):
+        served.sql(one)
+    assert found in {f"{finding.where}: {finding.fault.name}" for finding in look(served).findings}
+
+
+def test_index_of_no_use_on_postgresql_is_found(served: House) -> None:
+    """With the extension amcheck at hand, every index is held to its table."""
+    served.sql("CREATE EXTENSION amcheck")
+    assert look(served).is_sound
+    served.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'log_entries_vault'::regclass")
+    assert places(look(served), Fault.INCONSISTENT_FILE) == {"index log_entries_vault"}
+
+
+def test_what_waits_for_its_place_is_counted(served: House) -> None:
+    """It is durable and promised, and not yet in the tree."""
+    b16, b32 = "'0123456789abcdef'", "'0123456789abcdef0123456789abcdef'"
+    served.sql(
+        "INSERT INTO log_pending (writer, wseq, at_us, entry_id, vault, provider, authority, commitment, sealed_digest,"
+        f" head_version, head_digest, mac, sealed) VALUES ({b16}, 1, 1000000, {b16}, {b16}, {b16}, {b16}, {b32}, {b32},"
+        f" 0, {b32}, {b32}, 'x')"
+    )
+    report = look(served)
+    assert report.is_sound
+    assert (report.waiting, report.waiting_since) == (1, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+
+
+def test_server_that_is_gone_is_told(served: House) -> None:
+    """The report must come, whatever the database."""
+    report = verify(
+        "postgresql://nobody@127.0.0.1:1/none", checkpoint_dir=served.outside, log_public=served.public
+    )
+    assert faults(report) == {Fault.UNREADABLE}
 
 
 # --- the program

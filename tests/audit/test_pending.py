@@ -241,6 +241,14 @@ async def test_log_goes_on_when_the_row_is_right_again(house: House, log: AuditL
     assert report.is_sound, [str(finding) for finding in report.findings]
 
 
+async def test_sealing_that_is_late_is_made_up_for_and_refuses_nobody(house: House, log: AuditLog) -> None:
+    """A machine that slept for a night has entries that waited for a night, and nothing wrong with them."""
+    await log.append(event(START))
+    house.clock.move(timedelta(hours=8))
+    await log.append(event(house.clock()))
+    assert (count(house, "log_entries"), count(house, "log_pending")) == (1, 1)
+
+
 async def test_clock_far_behind_another_process_is_told(house: House, log: AuditLog) -> None:
     """A receipt whose time is wrong would outlive its ten seconds, or never be good."""
     house.clock.move(timedelta(minutes=5))

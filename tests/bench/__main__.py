@@ -17,7 +17,7 @@ from tests import postgres
 from tests.bench import page
 from tests.bench.rows import HEADING, Row, write
 from tests.bench.sites import Engine
-from tests.bench.suite import PARTS, Options, Part
+from tests.bench.suite import PARTS, SIZES, Options, Part
 
 FILE = Path("build/bench.json")
 _HERE = (Engine.SQLITE,) if postgres.MISSING else tuple(Engine)
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure, beside limits.")
     parser.add_argument("--only", type=_names, default=tuple(PARTS), help=f"of {','.join(PARTS)}")
     parser.add_argument("--engines", type=_engines, default=_HERE, help=f"of {','.join(Engine)}")
-    parser.add_argument("--sizes", type=_sizes, default=Options.sizes, help="measurements in one vault")
+    parser.add_argument("--sizes", type=_sizes, default=SIZES, help="measurements in one vault")
     parser.add_argument("--brief", action="store_true", help="only see that it works")
     parser.add_argument("--json", type=Path, default=FILE)
     parser.add_argument("--page", type=Path, help="write the figures into this page too")

@@ -1,15 +1,15 @@
 """Durable appends a second: the log's, beside a bare group commit of the same bytes.
 
 The bare one does what a writer of rows must do, and no more: one thread takes what waits, inserts it, commits, and
-wakes its waiters once a group. Its row is a number and as many bytes as an entry of the log has in all its columns:
-nothing is encoded, sealed, hashed, signed or indexed. Both force each commit to disk, over connections made alike.
+wakes its waiters once a group. Its row has the columns of an entry of the log, of the same size: nothing is encoded,
+sealed, hashed or signed, and nothing but the number is indexed. Both force each commit to disk, over connections
+made alike.
 """
 
 import asyncio
 import contextlib
 import os
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Column, MetaData, NullPool, Table, create_engine
 
 from audit.database import Connection, PostgreSQL, SQLite
 from audit.encoding import encode
 from audit.events import Activity, Actor, ActorKind, Event, EventKind
 from audit.log import AuditLog
+from audit.store import ROW
 from audit.tables import LogTable
 from keys.keystore import KeyStore
 from policies.vocabulary import Category, Purpose
@@ -42,11 +43,23 @@ _NURSE = Actor(
     provider_kind="care",
     authority_id="SE2321000016-1000",
 )
-_LEAF_AND_HASH = 185 + 32
 _SEALING = 2 + 3 * 63 + 30 + 32  # three readers' wraps, the box, the salt
+_IDS = {"entry_id", "vault", "provider", "authority"}
+_NUMBERS = {"n", "at_us", "head_version"}
+_BARE = MetaData()
+Table(
+    "bare",
+    _BARE,
+    *(
+        Column(column.name, column.type, primary_key=column.name == "seq")
+        for column in LogTable.metadata.tables["log_entries"].columns
+    ),
+)
 _SMALLEST = 5  # appends before a figure says anything
 
 _Append = Callable[[int], Awaitable[object]]
+_Content = tuple[int | bytes, ...]
+_Waiting = tuple[_Content, "asyncio.Future[None]"]
 
 
 async def ours(store: Path | str, clients: int, seconds: float) -> float:
@@ -55,7 +68,7 @@ async def ours(store: Path | str, clients: int, seconds: float) -> float:
         folder = Path(name)
         keystore = KeyStore.create(folder / "keystore.db", "a passphrase", clock=_now)
         place = store if isinstance(store, str) else store / f"log-{time.monotonic_ns()}.db"
-        _make_tables(place)
+        _make(place, LogTable.metadata)
         log = AuditLog.open(
             place, keystore, origin="bench/log", checkpoint_dir=folder / "checkpoints", clock=_now
         )
@@ -67,11 +80,12 @@ async def ours(store: Path | str, clients: int, seconds: float) -> float:
 
 
 async def bare(store: Path | str, clients: int, seconds: float) -> float:
-    """Append as many bytes to a table of their own; return appends per second."""
+    """Append rows of the same bytes to a table of their own; return appends per second."""
     place = store if isinstance(store, str) else store / f"bare-{time.monotonic_ns()}.db"
-    connection = PostgreSQL(place).connect() if isinstance(place, str) else SQLite(place).connect()
-    content = os.urandom(_LEAF_AND_HASH + _SEALING + len(encode(_event(bytes(16)))))
-    with contextlib.closing(_Bare(connection)) as rows:
+    _make(place, _BARE)
+    content = tuple(0 if name in _NUMBERS else os.urandom(_size(name)) for name in ROW.split(", ")[1:])
+    rows = _Bare((PostgreSQL(place) if isinstance(place, str) else SQLite(place)).connect())
+    with contextlib.closing(rows):
         return await _rate(lambda _client: rows.append(content), clients, seconds)
 
 
@@ -94,14 +108,11 @@ class _Bare:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._number = 0
-        self._queue: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | None] = queue.SimpleQueue()
-        connection.execute("DROP TABLE IF EXISTS bare")
-        kind = "BLOB" if isinstance(connection, sqlite3.Connection) else "BYTEA"
-        connection.execute(f"CREATE TABLE bare (number BIGINT PRIMARY KEY, content {kind} NOT NULL)")
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def append(self, content: bytes) -> "asyncio.Future[None]":
+    def append(self, content: _Content) -> "asyncio.Future[None]":
         """Return what is done when the row is on disk."""
         waiter = asyncio.get_running_loop().create_future()
         self._queue.put((content, waiter))
@@ -116,14 +127,14 @@ class _Bare:
     def _run(self) -> None:
         while group := self._taken():
             self._connection.execute("BEGIN")
-            rows = [(self._number + place, content) for place, (content, _) in enumerate(group)]
-            self._connection.insert("bare", "number, content", rows)
+            rows = [(self._number + place, *content) for place, (content, _) in enumerate(group)]
+            self._connection.insert("bare", ROW, rows)
             self._connection.execute("COMMIT")
             self._number += len(group)
             waiters = [waiter for _, waiter in group]
             waiters[0].get_loop().call_soon_threadsafe(_settle, waiters)
 
-    def _taken(self) -> "list[tuple[bytes, asyncio.Future[None]]]":
+    def _taken(self) -> "list[_Waiting]":
         """Wait for one, and take what else is there; nothing at the end."""
         group = []
         item = self._queue.get()
@@ -139,10 +150,16 @@ def _settle(waiters: "Sequence[asyncio.Future[None]]") -> None:
         waiter.set_result(None)
 
 
-def _make_tables(store: Path | str) -> None:
+def _make(store: Path | str, tables: MetaData) -> None:
+    """Make tables anew."""
     engine = create_engine(store if isinstance(store, str) else f"sqlite:///{store}", poolclass=NullPool)
-    LogTable.metadata.drop_all(engine)
-    LogTable.metadata.create_all(engine)
+    tables.drop_all(engine)
+    tables.create_all(engine)
+
+
+def _size(column: str) -> int:
+    sealed = _SEALING + len(encode(_event(bytes(16))))
+    return sealed if column == "sealed" else 16 if column in _IDS else 32
 
 
 def _event(vault: bytes) -> Event:

@@ -8,6 +8,7 @@ carry the zone of the phone, and heart rates carry metadata. The same size is al
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -86,7 +87,7 @@ _WORKOUTS = 0.001
 
 def write(path: Path, records: int) -> None:
     """Write ``export.zip`` with about so many records, each some 340 bytes of XML."""
-    random = Random(records)  # noqa: S311 no secret: the same file every time
+    random = Random(records)
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(MEMBER, "w", force_zip64=True) as out,
@@ -94,7 +95,7 @@ def write(path: Path, records: int) -> None:
         waiting: list[str] = [_HEAD]
         for element in _elements(random, records):
             waiting.append(element)
-            if len(waiting) >= 1000:  # noqa: PLR2004 some hundred kilobytes at a time
+            if len(waiting) >= 1000:
                 out.write("".join(waiting).encode())
                 waiting = []
         out.write("".join([*waiting, "</HealthData>\n"]).encode())
@@ -106,7 +107,7 @@ def _elements(random: Random, records: int) -> Iterator[str]:
             yield _quantity(random, series, at)
     for at in _moments(random, int(records * _SLEEP)):
         value = f"HKCategoryValueSleepAnalysis{random.choice(_STAGES)}"
-        yield _record("HKCategoryTypeIdentifierSleepAnalysis", "", _WATCH, at, 1800, value)
+        yield _record("HKCategoryTypeIdentifierSleepAnalysis", "", _WATCH, at, 1800, value=value)
     yield from _pressures(random, int(records * _PRESSURES))
     for at in _moments(random, int(records * _WORKOUTS)):
         yield _workout(random, at)
@@ -116,22 +117,22 @@ def _moments(random: Random, count: int) -> Iterator[datetime]:
     """Yield so many moments in order, over all the years, to the second."""
     for number in range(count):
         share = (number + random.random()) / count
-        yield (_FIRST + timedelta(seconds=int(_YEARS.total_seconds() * share))).astimezone(_ZONE)
+        yield _FIRST + timedelta(seconds=int(_YEARS.total_seconds() * share))
 
 
 def _quantity(random: Random, series: _Series, at: datetime) -> str:
     inside = ""
     if series.name == "HeartRate":
         inside = _MOTION.format(random.randrange(3))
-    elif series.name == "BodyMass" and random.random() < 0.1:  # noqa: PLR2004 now and then by hand
+    elif series.name == "BodyMass" and random.random() < 0.1:
         inside = _BY_HAND
     value = f"{random.uniform(series.low, series.high):.{series.digits}f}"
     identifier = f"HKQuantityTypeIdentifier{series.name}"
-    return _record(identifier, series.unit, series.source, at, series.seconds, value, inside)
+    return _record(identifier, series.unit, series.source, at, series.seconds, value=value, inside=inside)
 
 
 def _record(
-    identifier: str, unit: str, source: _Source, at: datetime, seconds: int, value: str, inside: str = ""
+    identifier: str, unit: str, source: _Source, at: datetime, seconds: int, *, value: str, inside: str = ""
 ) -> str:
     dates = _dates(at, seconds)
     unit = f' unit="{unit}"' if unit else ""
@@ -141,17 +142,26 @@ def _record(
 
 def _who(source: _Source, at: datetime) -> str:
     number = 3 + (at.year - _FIRST.year) // 3  # a new device, or its software, every third year
+    return _written(source, number, at.month % 4)
+
+
+@cache
+def _written(source: _Source, number: int, update: int) -> str:
     device = _DEVICE.format(name=source.product, maker=source.maker, model=source.model, number=number)
-    return f'sourceName="{source.name}" sourceVersion="{number}.{at.month % 4}" device="{device}"'
+    return f'sourceName="{source.name}" sourceVersion="{number}.{update}" device="{device}"'
 
 
 def _dates(at: datetime, seconds: int) -> str:
     """Write the three dates; all in the zone that the phone is in at that time."""
-    began = at.astimezone(UTC)  # whose hours are never twice or missing
-    ended = began + timedelta(seconds=seconds)
-    times = (ended + timedelta(seconds=40), began, ended)
-    created, start, last = (f"{one.astimezone(_ZONE):%Y-%m-%d %H:%M:%S %z}" for one in times)
+    start = _date(at)
+    last = _date(at + timedelta(seconds=seconds)) if seconds else start
+    created = _date(at + timedelta(seconds=seconds + 40))
     return f'creationDate="{created}" startDate="{start}" endDate="{last}"'
+
+
+def _date(at: datetime) -> str:
+    text = at.astimezone(_ZONE).isoformat(" ")
+    return f"{text[:19]} {text[19:22]}{text[23:]}"
 
 
 def _pressures(random: Random, count: int) -> Iterator[str]:
@@ -159,7 +169,7 @@ def _pressures(random: Random, count: int) -> Iterator[str]:
     pairs: list[tuple[datetime, str, str]] = []
     for at in _moments(random, count):
         high, low = (
-            _record(f"HKQuantityTypeIdentifierBloodPressure{name}", "mmHg", _CUFF, at, 0, str(value))
+            _record(f"HKQuantityTypeIdentifierBloodPressure{name}", "mmHg", _CUFF, at, 0, value=str(value))
             for name, value in (
                 ("Systolic", random.randint(105, 150)),
                 ("Diastolic", random.randint(65, 95)),

@@ -29,13 +29,12 @@ from tests.bench.sites import Site, enter
 RULES = (5, 50, 200)
 MASKED = 10_000
 _ASKED = 100  # questions in one timing, since one is short
-_SECONDS = 2.0
 _DAYS = 80  # in which a watch measures so many pulses
 _VAULT = bytes(16)
 _SINCE = date(2020, 1, 1)
 
 
-async def decision(site: Site, count: int) -> tuple[float, float]:
+async def decision(site: Site, count: int, seconds: float) -> tuple[float, float]:
     """Decide whether the nurse may read, at so many rules, beside their bare matcher."""
     matter, rules, indexes = _matter(site), rules_of(count, _nurse(site)), Indexes()
     index, who = indexes.of(_VAULT, rules), standing(matter.principal)
@@ -43,23 +42,25 @@ async def decision(site: Site, count: int) -> tuple[float, float]:
     def bare() -> None:
         assert index.match(who, Action.READ, matter.categories[0], matter.purpose, matter.at).allows
 
-    return await _each(_deciding(site, count), bare)
+    return await _each(_deciding(site, count), bare, seconds)
 
 
-async def grown(site: Site) -> tuple[float, float]:
+async def grown(site: Site, seconds: float) -> tuple[float, float]:
     """Decide at the most rules measured, beside the fewest."""
-    return await _each(_deciding(site, max(RULES)), _deciding(site, min(RULES)))
+    return await _each(_deciding(site, max(RULES)), _deciding(site, min(RULES)), seconds)
 
 
-async def rebuilt(site: Site) -> tuple[float, float]:
+async def rebuilt(site: Site, seconds: float) -> tuple[float, float]:
     """Take the index anew after a revocation, beside taking the one at hand, at the most rules measured."""
     all_rules, indexes, settled = rules_of(max(RULES), _nurse(site)), Indexes(), Indexes()
     fewer = RuleSet(all_rules.version + 1, all_rules.rules[:-1])
     turns = itertools.cycle((all_rules, fewer))
-    return await _each(lambda: indexes.of(_VAULT, next(turns)), lambda: settled.of(_VAULT, all_rules))
+    return await _each(
+        lambda: indexes.of(_VAULT, next(turns)), lambda: settled.of(_VAULT, all_rules), seconds
+    )
 
 
-async def masked(site: Site) -> tuple[float, float]:
+async def masked(site: Site, seconds: float) -> tuple[float, float]:
     """Read many records through masks that leave some out, beside the plain query that finds them all."""
     await enter(site)
     now = site.house.clock()
@@ -77,7 +78,7 @@ async def masked(site: Site) -> tuple[float, float]:
         return len(site.plain.rows(number_of(HEART_RATE.category), 0, microseconds(now)))
 
     assert 0 < await ours() < plain() == len(rows)
-    return await side_by_side(ours, plain, seconds=_SECONDS)
+    return await side_by_side(ours, plain, seconds)
 
 
 def _deciding(site: Site, count: int) -> Callable[[], None]:
@@ -100,12 +101,11 @@ def rules_of(count: int, nurse: Staff) -> RuleSet:
     """Return so many rules; the first two let the nurse's unit read and narrow it, few others reach her."""
     chance, unit = random.Random(count), nurse.commission.unit
     hers = (
-        [GranteeKind.UNIT, unit.id],
-        [GranteeKind.PROVIDER, unit.provider.id],
-        [GranteeKind.PERSON, nurse.id],
+        Grantee(GranteeKind.UNIT, unit.id),
+        Grantee(GranteeKind.PROVIDER, unit.provider.id),
+        Grantee(GranteeKind.PERSON, nurse.id),
     )
-    others = [[GranteeKind.UNIT, f"{unit.id}-{number}"] for number in range(37)]
-    grantees = [Grantee(*one) for one in (*hers, *others)]
+    grantees = (*hers, *(Grantee(GranteeKind.UNIT, f"{unit.id}-{number}") for number in range(37)))
     first = _rule(0, grantees[0], MEASUREMENTS, since=date(1990, 1, 1))
     narrowing = replace(_rule(1, grantees[1], MEASUREMENTS), effect=Effect.BLOCK, data_to=date(1999, 12, 31))
     rest = [
@@ -133,9 +133,11 @@ def _nurse(site: Site) -> Staff:
     return site.nurse
 
 
-async def _each(ours: Callable[[], object], baseline: Callable[[], object]) -> tuple[float, float]:
+async def _each(
+    ours: Callable[[], object], baseline: Callable[[], object], seconds: float
+) -> tuple[float, float]:
     """Return the seconds of one of each: one alone is shorter than the clock is exact."""
-    found = await side_by_side(lambda: _repeat(ours), lambda: _repeat(baseline), seconds=_SECONDS)
+    found = await side_by_side(lambda: _repeat(ours), lambda: _repeat(baseline), seconds)
     return found[0] / _ASKED, found[1] / _ASKED
 
 

@@ -26,7 +26,7 @@ from vault.resource import to_fhir, to_json
 _AT_ONCE = 4096  # rows in one piece, as a full segment has
 
 
-async def export(site: Site) -> tuple[float, float]:
+async def export(site: Site, seconds: float) -> tuple[float, float]:
     """Write everything."""
     query = Query(kind=EventKind.EXPORT)
 
@@ -42,7 +42,7 @@ async def export(site: Site) -> tuple[float, float]:
             return sum(sink.write(piece) for piece in _pieces(site, templates))
 
     demand_same(await ours(), plain())
-    return await side_by_side(ours, plain)
+    return await side_by_side(ours, plain, seconds)
 
 
 def _sink() -> BinaryIO:

@@ -260,7 +260,7 @@ def _drive(port: int, connections: int, seconds: float, folder: Path, which: str
         str(folder),
         which,
     ]
-    done, took = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    done, took = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return done, took
 
 

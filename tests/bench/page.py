@@ -4,6 +4,7 @@ import os
 import platform
 import sqlite3
 import statistics
+import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -64,8 +65,17 @@ def _machine() -> Iterator[tuple[str, str]]:
     yield "processor", f"{_processor()}, {os.cpu_count()} cores, {_memory():.0f} GB"
     yield "disk", f"a write of 4 KiB and fdatasync takes {_sync_ms():.2f} ms (median)"
     yield "system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    yield "engines", f"SQLite {sqlite3.sqlite_version}, PostgreSQL {postgres.version()}"
+    yield "engines", f"SQLite {sqlite3.sqlite_version}, PostgreSQL {_postgresql()}"
     yield "libraries", ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+
+
+def _postgresql() -> str:
+    if postgres.MISSING:
+        return "not here"
+    told = subprocess.run(
+        [str(postgres.BIN / "postgres"), "--version"], capture_output=True, text=True, check=True
+    )
+    return told.stdout.split()[2]
 
 
 def _processor() -> str:

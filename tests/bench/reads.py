@@ -16,10 +16,9 @@ from vault.days import SWEDEN
 
 _CATEGORY = number_of(HEART_RATE.category)
 _MONTH, _YEAR, _LIFE = timedelta(days=29), timedelta(days=364), timedelta(days=36_500)
-_SECONDS = 2.0  # for one comparison, where a read is short
 
 
-async def month(site: Site) -> tuple[float, float]:
+async def month(site: Site, seconds: float) -> tuple[float, float]:
     """Read the last 30 days of one category: columns beside tuples."""
     first, last = _days(site, _MONTH)
     query = Query((HEART_RATE.category,), first, last)
@@ -31,10 +30,10 @@ async def month(site: Site) -> tuple[float, float]:
         return len(site.plain.rows(_CATEGORY, *_moments(first, last)))
 
     demand_same(await ours(), plain())
-    return await side_by_side(ours, plain, seconds=_SECONDS)
+    return await side_by_side(ours, plain, seconds)
 
 
-async def daily(site: Site, back: timedelta | None) -> tuple[float, float]:
+async def daily(site: Site, back: timedelta | None, seconds: float) -> tuple[float, float]:
     """Sum up one category by day, as far back as wanted: of a year, or of all."""
     first, last = _days(site, back or _LIFE)
     query = Query((HEART_RATE.category,), *((first, last) if back else ()))
@@ -47,17 +46,17 @@ async def daily(site: Site, back: timedelta | None) -> tuple[float, float]:
         return [(day, count) for day, count, *_ in site.plain.daily(_CATEGORY, *_moments(first, last))]
 
     demand_same(await ours(), plain())
-    return await side_by_side(ours, plain, seconds=_SECONDS)
+    return await side_by_side(ours, plain, seconds)
 
 
-async def year(site: Site) -> tuple[float, float]:
+async def year(site: Site, seconds: float) -> tuple[float, float]:
     """Sum up the last year."""
-    return await daily(site, _YEAR)
+    return await daily(site, _YEAR, seconds)
 
 
-async def every_year(site: Site) -> tuple[float, float]:
+async def every_year(site: Site, seconds: float) -> tuple[float, float]:
     """Sum up all."""
-    return await daily(site, None)
+    return await daily(site, None, seconds)
 
 
 def _days(site: Site, back: timedelta) -> tuple[date, date]:

@@ -111,14 +111,13 @@ def shown(figure: float) -> str:
 Work = Callable[[], Any]
 
 
-async def side_by_side(
-    ours: Work, baseline: Work, *, rounds: int = _ROUNDS, seconds: float = 0.0
-) -> tuple[float, float]:
-    """Return the median seconds of both, run in turn: at least so many rounds, more until time is spent.
+async def side_by_side(ours: Work, baseline: Work, seconds: float) -> tuple[float, float]:
+    """Return the median seconds of both, run in turn until time is spent, three times at least (or, for 0, once).
 
     What returns an awaitable is awaited. Both are run once before, so that both are warm.
     """
-    works, times = (ours, baseline), ([], [])
+    works, rounds = (ours, baseline), _ROUNDS if seconds else 1
+    times: tuple[list[float], list[float]] = ([], [])
     for work in works:
         await _timed(work)
     gc.collect()

@@ -78,8 +78,8 @@ class Site:
         rows = 0
         if self.engine is Engine.POSTGRESQL:
             with postgres.connect(settings.database_url) as connection:
-                rows = int(connection.execute(_SIZES).fetchone()[0])
-        return rows + sum(path.stat().st_size for path in files)
+                (rows,) = connection.execute(_SIZES).fetchall()[0]
+        return int(rows) + sum(path.stat().st_size for path in files)
 
 
 @contextmanager
@@ -89,10 +89,12 @@ def open_site(engine: Engine) -> Iterator[Site]:
         folder = Path(name)
         match engine:
             case Engine.SQLITE:
-                url, plain = "", SqlitePlain(folder / "plain.db")
+                plain: Plain = SqlitePlain(folder / "plain.db")
+                url = ""
             case Engine.POSTGRESQL:
                 server = stack.enter_context(closing(postgres.Server(durable=True)))
-                url, plain = server.create(), PostgresqlPlain(server.create())
+                plain = PostgresqlPlain(server.create())
+                url = server.create()
         stack.enter_context(closing(plain))
         settings = Settings(folder / "data", database_url=url)
         wiring.create(settings, demo=True)

@@ -21,6 +21,11 @@ ON_EACH = (
     "daily aggregate of all, of 1,000",
     "whole export, of 1,000",
     "10,000 records masked",
+    "durable appends at 1,",
+    "durable appends at 8,",
+    "durable appends at 32,",
+    "durable appends at 64,",
+    "verify log entries, of 1,000",
 )
 ONCE = (
     "one read over HTTP at 1 ",
@@ -30,6 +35,9 @@ ONCE = (
     "decision at 50 rules",
     "decision at 200 rules, beside 5",
     "index rebuilt after a revocation",
+    "Apple Health, 0 MB of XML, to sealed and searchable",
+    "Apple Health, 0 MB of XML, memory of the import child",
+    *(f"of one read: {stage}" for stage in ("decision", "durable entry", "key", "open", "mask", "encode")),
 )
 
 

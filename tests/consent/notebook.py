@@ -7,7 +7,7 @@ from datetime import datetime
 
 from audit.events import Event
 from keys.keystore import KeyStore
-from keys.primitives import mac
+from keys.primitives import tag
 from keys.receipt import Opens, Receipt
 
 
@@ -30,4 +30,4 @@ class Notebook:
             raise DiskFullError
         self.entries.append((event, opens))
         receipt = Receipt(os.urandom(16), self._clock(), event.vault or b"", opens)
-        return replace(receipt, tag=mac(self._key, receipt.message()))
+        return replace(receipt, tag=tag(self._key, receipt.message()))

@@ -205,13 +205,18 @@ class TestRabbitMQ:
             bo.until(during, runs)
             broker.kill()
             assert bo.end(during)["stored"] == ROWS
-            assert bo.end(bo.send(export(10, day=4000)))["stored"] == 10
+            meanwhile = bo.send(export(10, day=4000))
+            assert bo.end(meanwhile)["stored"] == 10
             broker.start()
-            assert bo.end(bo.send(export(10, day=4001)))["state"] == "done"
             deadline = time.monotonic() + LIMIT
             while listeners(broker) != 1:
                 assert time.monotonic() < deadline, "the worker does not listen again"
                 time.sleep(0.2)
+            after = bo.send(export(10, day=4001))
+            assert bo.end(after)["stored"] == 10
+        assert house.stored() == ROWS + 20
+        for sent in (during, meanwhile, after):
+            bo.undo(sent)
 
 
 def listeners(broker: rabbitmq.Server) -> int:

@@ -67,7 +67,9 @@ def test_what_several_processes_write_at_once_is_all_there_once(either: Server, 
         before = writers[0].http.get("/fhir/Observation", params={"category": "body-weight"}).json()["total"]
 
         def add(number: int) -> int:
-            return writers[number % 2].http.post("/fhir/Observation", json=_weight(patient, number)).status_code
+            return (
+                writers[number % 2].http.post("/fhir/Observation", json=_weight(patient, number)).status_code
+            )
 
         assert set(many.map(add, range(24))) == {201}
         for writer in writers:

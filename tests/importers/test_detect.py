@@ -13,6 +13,10 @@ from importers.detect import Format, detect
         (b"\xff\xfe<\x00", "", Format.APPLE_HEALTH),
         (b' {"resourceType"', "x.txt", Format.FHIR),
         (b"\xef\xbb\xbf{", "", Format.FHIR),
+        (b'{"resourceType": "Patient"}\n', "", Format.FHIR),
+        (b'{"resourceType":\n "Patient"}\n', "", Format.FHIR),
+        (b'{"resourceType": "Patient"}\n\n{"resourceType": "Patient"}', "", Format.NDJSON),
+        (b'{"resourceType": "Patient", "text": "cut', "a.ndjson", Format.NDJSON),
     ],
 )
 def test_content_decides_the_format(first: bytes, name: str, found: Format) -> None:

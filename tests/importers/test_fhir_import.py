@@ -176,10 +176,13 @@ def test_file_that_is_not_fhir_is_refused_in_words(data: bytes, sentence: str) -
 
 
 def test_file_beyond_the_limit_is_refused() -> None:
-    """JSON is read whole, so its size is bounded."""
-    source = io.BytesIO(b" " * 2000)
+    """What is read whole is bounded: a request, and one value of a file."""
+    limits = fhir.Limits(whole=1000)
     with pytest.raises(FormatError, match="larger"):
-        list(fhir.read(source, provenance=PROVENANCE, limits=fhir.Limits(file=1000)))
+        list(fhir.read(b" " * 2000, provenance=PROVENANCE, limits=limits))
+    endless = io.BytesIO(b'{"resourceType": "Observation", "note": "' + b"x" * 1_000_000)
+    with pytest.raises(FormatError, match="larger"):
+        list(fhir.read_file(endless, provenance=PROVENANCE, limits=limits))
 
 
 # --- values

@@ -19,7 +19,9 @@ import importers
 from app import demo
 from consent.gate import Refused
 from importers import intake, wire
+from importers.child import ROWS, SHOWN
 from importers.intake import Intake
+from importers.lease import LEASE
 from importers.tables import ImportRow
 from importers.upload import FRAME
 from keys import envelope
@@ -29,7 +31,7 @@ from sharing import importing
 from tests.importers.import_inputs import export, row, sample, zipped
 from tests.world import World, weight
 from vault.naming import INTAKE_DRAWER
-from vault.segment import Segment
+from vault.segment import FULL, Segment
 
 WEIGHT = Category.BODY_WEIGHT
 _REAL_FROM_CHILD = wire.from_child
@@ -135,6 +137,39 @@ class TestOnce:
         assert counts(again) == ("done", 1, 0, 1, 0)
 
 
+class TestSize:
+    """Many rows become few segments, and every row is there once."""
+
+    async def test_more_rows_than_a_segment_holds_are_stored_once_each(self, world: World) -> None:
+        """Rows of one month, in no order, over several batches of the child, and each of them twice."""
+        await world.enter("anna")
+        count = 2 * ROWS + 100
+        minutes = [(7919 * n) % count for n in range(count)] + list(range(0, count, 2))
+        rows = [
+            row("HeartRate", value=str(40 + n % 100), startDate=at, endDate=at)
+            for n in minutes
+            for at in [f"2026-03-{1 + n // 1440:02d} {n // 60 % 24:02d}:{n % 60:02d}:00 +0100"]
+        ]
+        told = await world.import_file("anna", export(*rows), "export.xml")
+        assert counts(told) == ("done", len(rows), count, len(rows) - count, 0)
+        _, _, segments = world.drawer("anna", Category.HEART_RATE)
+        assert len({one.tag for one in segments}) == 2, "the first hour of March is February's, in UTC"
+        assert all(len(one.fingerprints) <= 8 * FULL for one in segments)
+        assert len(segments) <= 2 + 2 * count // FULL
+        again = await world.import_file("anna", export(*rows), "export.xml")
+        assert counts(again) == ("done", len(rows), 0, len(rows), 0)
+        assert await world.undo("anna", told.import_id) == 0, "the second import brought them too"
+        assert await world.undo("anna", again.import_id) == count
+
+    async def test_lines_of_resources_are_imported(self, world: World) -> None:
+        """Bulk data comes as NDJSON; a bad line costs no other."""
+        await world.enter("anna")
+        lines = [json.dumps(observation("70.5")), "{", json.dumps(observation("71.5", "2024-06-01"))]
+        told = await world.import_file("anna", "\n".join(lines).encode(), "Observation.ndjson")
+        assert counts(told) == ("done", 3, 2, 0, 1)
+        assert told.format == "fhir-ndjson"
+
+
 class TestUndo:
     """Undo removes what no other import brought."""
 
@@ -225,6 +260,23 @@ class TestRejections:
         for who in ("nurse-vc", "bo"):
             with pytest.raises(Refused):
                 await importing.rejections(world.house, world.who(who), world.alias("anna"), told.import_id)
+
+    async def test_of_very_many_bad_rows_all_are_stored_and_some_are_shown(self, world: World) -> None:
+        """A file of nothing but bad rows must neither be lost nor opened whole for a page."""
+        await world.enter("anna")
+        bad = "".join(row("BodyMass", unit="kg", value=f"bad{n}") for n in range(SHOWN + 300))
+        told = await world.import_file("anna", export(bad, row("BodyMass", unit="kg")), "export.xml")
+        assert counts(told) == ("done", SHOWN + 301, 1, 0, SHOWN + 300)
+        listed = await importing.rejections(
+            world.house, world.who("anna"), world.alias("anna"), told.import_id
+        )
+        assert len(listed) == SHOWN
+        assert "bad0" in listed[0].reason
+        _, _, segments = world.drawer("anna", INTAKE_DRAWER)
+        assert sum(len(one.fingerprints) for one in segments) == 8 * (SHOWN + 300)
+        await world.undo("anna", told.import_id)
+        _, _, segments = world.drawer("anna", INTAKE_DRAWER)
+        assert not segments
 
     async def test_refused_file_says_why(self, world: World) -> None:
         """In words for its owner, and with nothing of the file's content in the row."""
@@ -390,12 +442,12 @@ class TestDeath:
         await world.enter("anna")
         await world.allow("anna", "unit", demo.HEALTH_CENTRE, WEIGHT)
         real = Intake._shelf
-        told_shelves: list[str] = []
+        told_shelves: list[list[str]] = []
 
-        def shelves(self: Intake, import_row: ImportRow, name: str, month: str) -> Any:
-            shelf = real(self, import_row, name, month)
-            told_shelves.append(month)
-            if len(told_shelves) == 4:
+        def shelves(self: Intake, import_row: ImportRow, name: str, months: list[str]) -> Any:
+            shelf = real(self, import_row, name, months)
+            told_shelves.append(months)
+            if len(told_shelves) == 1:
                 asyncio.run(world.block("anna", "unit", demo.HEALTH_CENTRE, WEIGHT))
             return shelf
 
@@ -624,4 +676,4 @@ def every_secret(keystore: KeyStore) -> list[bytes]:
 
 def test_lease_outlasts_a_heartbeat() -> None:
     """A worker that lives keeps its import, however long the child reads."""
-    assert timedelta(seconds=10) < intake.LEASE
+    assert timedelta(seconds=10) < LEASE

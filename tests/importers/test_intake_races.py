@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from importers.intake import Intake, LostLeaseError
+from importers.intake import Intake
+from importers.lease import LostLeaseError
 from policies.vocabulary import Category
 from sharing.house import House
 from tests.world import World

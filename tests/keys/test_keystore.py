@@ -17,7 +17,7 @@ import pytest
 from keys import envelope
 from keys.envelope import Window, WrapContext
 from keys.keystore import KeyStore, RefusedReceiptError, Wrap, WrongPassphraseError
-from keys.primitives import CannotOpenError, PrivateKey, mac
+from keys.primitives import CannotOpenError, PrivateKey, tag
 from keys.receipt import Opens, Receipt
 from tests.keys.conftest import PASSPHRASE
 from tests.world import START, Clock
@@ -31,7 +31,7 @@ def receipt(keystore: KeyStore, **changes: Any) -> Receipt:
     """Make a receipt as the log does; changes come before its tag."""
     unsigned = Receipt(b"e" * 16, START, VAULT, Opens((UNIT,), ((DRAWER, 1),)))
     changed = replace(unsigned, **changes)
-    return replace(changed, tag=mac(keystore.receipt_key(), changed.message()))
+    return replace(changed, tag=tag(keystore.receipt_key(), changed.message()))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_receipt_without_its_tag_is_refused(keystore: KeyStore, wrap: Wrap) -> N
 def test_another_logs_receipt_is_refused(keystore: KeyStore, wrap: Wrap) -> None:
     """Only this installation's log is believed."""
     unsigned = receipt(keystore)
-    forged = replace(unsigned, tag=mac(b"x" * 32, unsigned.message()))
+    forged = replace(unsigned, tag=tag(b"x" * 32, unsigned.message()))
     with pytest.raises(RefusedReceiptError, match="not the log's"):
         keystore.open(forged, wrap)
 

@@ -119,7 +119,8 @@ def test_sums_are_those_of_the_records_one_by_one(
 
 @settings(deadline=None)
 @given(
-    days=st.lists(st.integers(-40_000, 40_000), min_size=1, max_size=200, unique=True), most=st.integers(1, 50)
+    days=st.lists(st.integers(-40_000, 40_000), min_size=1, max_size=200, unique=True),
+    most=st.integers(1, 50),
 )
 def test_thinned_sums_lose_no_value_and_no_extreme(days: list[int], most: int) -> None:
     """A chart of ten years must still show the highest value and count them all."""
@@ -147,7 +148,9 @@ async def shared(world: World) -> World:
 
 async def nurse_sums(world: World) -> dict[str, list[int]]:
     """Return the days that the nurse gets sums of, by code."""
-    found = await summing.daily(world.house, world.who("nurse-vc"), world.alias("anna"), Query((WEIGHT, PRESSURE)))
+    found = await summing.daily(
+        world.house, world.who("nurse-vc"), world.alias("anna"), Query((WEIGHT, PRESSURE))
+    )
     return {one.code: one.day.tolist() for one in found}
 
 

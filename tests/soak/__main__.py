@@ -43,15 +43,15 @@ def main() -> int:
     _REPORT.parent.mkdir(exist_ok=True)
     _REPORT.write_text(json.dumps(found, indent=1) + "\n")
     for what, told in found.items():
-        print(f"{what}: {'holds' if told['holds'] else 'DOES NOT HOLD'}: {told}")
+        _say(f"{what}: {'holds' if told['holds'] else 'DOES NOT HOLD'}: {told}")
     return 0 if all(told["holds"] for told in found.values()) else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="What takes long.")
-    words = {"type": lambda text: text.split(",")}
-    parser.add_argument("--only", default=["kills", "steps", "memory"], **words)
-    parser.add_argument("--engines", default=["sqlite", *([] if postgres.MISSING else ["postgresql"])], **words)
+    engines = ["sqlite", *([] if postgres.MISSING else ["postgresql"])]
+    parser.add_argument("--only", type=_words, default=["kills", "steps", "memory"])
+    parser.add_argument("--engines", type=_words, default=engines)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--vaults", type=int, default=200)
@@ -60,8 +60,17 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
+
+
 def _kills(folder: Path, engine: str, asked: argparse.Namespace) -> dict[str, Any]:
-    outcome = kills.run(folder, engine, kills=asked.kills, seed=asked.seed)
+    outcome = kills.run(folder, engine, kills=asked.kills, seed=asked.seed, told=_say)
     found = asdict(outcome)
     bad = [found[name] for name in ("lost", "twice", "half", "unlogged")]
     return {**found, "seed": asked.seed, "holds": not any(bad)}
@@ -79,13 +88,18 @@ def _steps(folder: Path, engine: str, asked: argparse.Namespace) -> dict[str, An
         finally:
             world.remove()
         taken, seed = taken + walk.step, seed + 1
-        print(f"steps on {engine}: {taken:,} of {asked.steps:,}", flush=True)
+        _say(f"steps on {engine}: {taken:,} of {asked.steps:,}")
     return {"steps": taken, "first seed": asked.seed, "holds": True}
 
 
 def _memory(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    held = asyncio.run(memory.run(folder, count=asked.vaults, measurements=asked.measurements))
-    return {**asdict(held), "measurements": asked.measurements, "limit": MOST_MB, "holds": held.most < MOST_MB}
+    held = asyncio.run(memory.run(folder, count=asked.vaults, measurements=asked.measurements, told=_say))
+    return {
+        **asdict(held),
+        "measurements": asked.measurements,
+        "limit": MOST_MB,
+        "holds": held.most < MOST_MB,
+    }
 
 
 if __name__ == "__main__":

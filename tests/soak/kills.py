@@ -139,14 +139,14 @@ class Driver(threading.Thread):
                 return None
         if answer.status_code in {401, 403} and persona in self._tokens:
             del self._tokens[persona]  # the token's time is over
-        return None if answer.status_code >= 500 else answer  # noqa: PLR2004
+        return None if answer.status_code >= 500 else answer
 
     def surely(self, persona: str, method: str, path: str, **more: Any) -> httpx.Response:
         """Send a request that may be repeated until there is an answer."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             answer = self.call(persona, method, path, **more)
-            if answer is not None and answer.status_code != 401:  # noqa: PLR2004
+            if answer is not None and answer.status_code != 401:
                 return answer
         raise AssertionError(f"no answer to {method} {path}")
 
@@ -155,7 +155,7 @@ class Driver(threading.Thread):
 
     def _enter(self, http: httpx.Client, persona: str) -> str:
         answer = http.post("/demo/token", json={"persona": persona})
-        if answer.status_code != 200:  # noqa: PLR2004
+        if answer.status_code != 200:
             raise httpx.TransportError("no token")
         token: str = answer.json()["access_token"]
         self._tokens[persona] = token
@@ -172,7 +172,7 @@ class Driver(threading.Thread):
         answer = self.call("bo", "POST", "/fhir/Observation", json=_weight(number))
         if answer is None:
             self.ledger.maybe.add(number)
-        elif answer.status_code == 201:  # noqa: PLR2004
+        elif answer.status_code == 201:
             self.ledger.sure.add(number)
 
     def _bundle(self) -> None:
@@ -180,7 +180,7 @@ class Driver(threading.Thread):
         answer = self.call("bo", "POST", "/fhir", json=_pressures(number))
         if answer is None:
             self.ledger.bundles_maybe.add(number)
-        elif answer.status_code == 200:  # noqa: PLR2004
+        elif answer.status_code == 200:
             self.ledger.bundles_sure.add(number)
 
     def _read(self) -> None:
@@ -189,7 +189,7 @@ class Driver(threading.Thread):
             return
         about = {"patient": self._patient(), "category": "body-weight", "_count": "5"}
         answer = self.call("nurse-vc", "GET", "/fhir/Observation", params=about)
-        if answer is not None and answer.status_code == 200:  # noqa: PLR2004
+        if answer is not None and answer.status_code == 200:
             self.ledger.released += 1
 
     def _import(self) -> None:
@@ -197,7 +197,7 @@ class Driver(threading.Thread):
         answer = self.call("bo", "POST", "/api/imports", files={"file": ("export.zip", _apple(number))})
         if answer is None:
             self.ledger.imports_maybe.add(number)
-        elif answer.status_code == 202:  # noqa: PLR2004
+        elif answer.status_code == 202:
             self.ledger.imports[number] = answer.headers["Location"]
 
     def _regrant(self) -> None:
@@ -212,7 +212,7 @@ class Driver(threading.Thread):
             "categories": ["body-weight"],
         }
         answer = self.call("bo", "POST", "/api/consents", json=rule)
-        if answer is not None and answer.status_code == 201:  # noqa: PLR2004
+        if answer is not None and answer.status_code == 201:
             self._rule = answer.json()["id"]
 
     def _patient(self) -> str:
@@ -220,7 +220,7 @@ class Driver(threading.Thread):
         return patient
 
 
-def run(folder: Path, engine: str, *, kills: int, seed: int, told: Callable[[str], None] = print) -> Outcome:
+def run(folder: Path, engine: str, *, kills: int, seed: int, told: Callable[[str], None]) -> Outcome:
     """Kill so many times, then hold the ledger against what there is."""
     random.seed(seed)
     installation = Installation(folder, engine)
@@ -302,7 +302,8 @@ def _hold_log(outcome: Outcome, installation: Installation, driver: Driver) -> N
     logged, before = 0, ""
     while entries := driver.surely("bo", "GET", f"/api/accesses?before={before}").json():
         logged += sum(
-            (one["kind"], one["decision"], one["actor"]["kind"]) == ("read", "permit", "staff") for one in entries
+            (one["kind"], one["decision"], one["actor"]["kind"]) == ("read", "permit", "staff")
+            for one in entries
         )
         before = entries[-1]["seq"]
     if logged < driver.ledger.released:

@@ -1,8 +1,8 @@
 """The memory of one server while many vaults of a life's measurements are opened in turn.
 
-The vaults are filled by the real path. Their owners are made up and have no personal number: what stands in its place
-is no number that anybody can have. One server is then asked, as each of them, for a page of the list, a month, all years
-and the newest values; its resident memory is read after each.
+The vaults are filled by the real path. Their owners are made up and have no personal number: what stands in its
+place is no number that anybody can have. One server is asked, as each of them, for a page of the list, a month,
+and all there is; the most memory that it ever held is read after each.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Memory:
     most: float
 
 
-async def run(folder: Path, *, count: int, measurements: int, told: Callable[[str], None] = print) -> Memory:
+async def run(folder: Path, *, count: int, measurements: int, told: Callable[[str], None]) -> Memory:
     """Fill so many vaults, then open each of them through one server."""
     wiring.create(Settings(folder), demo=True)
     valv = wiring.open_installation(Settings(folder))
@@ -77,7 +77,9 @@ async def _fill(valv: Valv, owner: Citizen, number: int, count: int) -> None:
         provenance = Provenance(author_of(owner), Origin.FHIR_API, house.clock(), device="Watch")
         units = Units(unit, unit, same=True)
         shape = Shape(category, "Observation", Code(LOINC, code), "final", units, (), provenance)
-        start = until - np.sort(chance.choice(_YEARS // timedelta(seconds=1), rows, replace=False)) * 1_000_000
+        start = (
+            until - np.sort(chance.choice(_YEARS // timedelta(seconds=1), rows, replace=False)) * 1_000_000
+        )
         values = chance.normal(mean * 10, 9, rows).astype(np.int64)
         parts.append(Columns.uniform(shape, start, values, np.full(rows, -1, np.int8)))
     await adding.add(house, owner, person.alias, join(parts))
@@ -95,10 +97,12 @@ def _open_all(valv: Valv, folder: Path, owners: list[Citizen], told: Callable[[s
             ) as http:
                 for query in ("category=heart-rate&_count=100", f"category=body-weight&date=ge{month_ago}"):
                     answer = http.get(f"/fhir/Observation?{query}")
-                    assert answer.status_code == 200, answer.text  # noqa: PLR2004
+                    assert answer.status_code == 200, answer.text
                     assert answer.json()["entry"]
-                with http.stream("GET", "/fhir/Patient/" + owner.person.alias.hex() + "/$everything") as all_of_it:
-                    assert all_of_it.status_code == 200  # noqa: PLR2004
+                with http.stream(
+                    "GET", "/fhir/Patient/" + owner.person.alias.hex() + "/$everything"
+                ) as all_of_it:
+                    assert all_of_it.status_code == 200
                     size = sum(len(part) for part in all_of_it.iter_bytes())
             most = max(most, _resident(server.process.pid))
             told(f"vault {number} of {len(owners)}: {size >> 20} MB out, {most:.0f} MB at most")

@@ -1,7 +1,7 @@
 """Random steps of the small country, held after each reading against a model so naive that it is plainly right.
 
-Citizens grant, block, narrow by codes, dates, purposes and time, revoke and add; staff read and add; time passes. The model
-keeps lists and asks each rule of each record anew. It knows no key, no index, no mask, no policy and no log.
+Citizens grant, block, narrow by codes, dates, purposes and time, revoke and add; staff read and add; time passes.
+The model keeps lists and asks each rule of each record anew. It knows no key, no index, no mask, no policy and no log.
 """
 
 import random
@@ -144,9 +144,9 @@ class Walk:
         citizen, who = self._one(CITIZENS), self.world.who(self._one(STAFF))
         nodes = standing(who).named
         kind, _, node = self._one([one for one in nodes if not one.startswith("network:")]).partition(":")
-        if self._random.random() < 0.1:  # noqa: PLR2004
+        if self._random.random() < 0.1:
             kind, node = "network", ""
-        effect = "block" if kind == "network" or self._random.random() < 0.3 else "allow"  # noqa: PLR2004
+        effect = "block" if kind == "network" or self._random.random() < 0.3 else "allow"
         categories = self._random.sample(CATEGORIES, self._random.randint(1, 2))
         terms = self._terms(categories)
         rule_id = await self.world.rule(citizen, effect, kind, node, *categories, **terms)
@@ -170,12 +170,12 @@ class Walk:
             "actions": self._one([["read"], ["read", "add"], ["add"]]),
             "purposes": self._one([[], [], ["TREAT"]]),
         }
-        if self._random.random() < 0.2:  # noqa: PLR2004
+        if self._random.random() < 0.2:
             terms["codes"] = [CODE[self._one(categories)]]
-        if self._random.random() < 0.3:  # noqa: PLR2004
+        if self._random.random() < 0.3:
             first = self._day()
             terms |= {"data_from": first.isoformat(), "data_to": (first + timedelta(days=9)).isoformat()}
-        if self._random.random() < 0.3:  # noqa: PLR2004
+        if self._random.random() < 0.3:
             opens = self.world.clock() + timedelta(hours=self._random.randint(-48, 48))
             closes = opens + timedelta(hours=self._random.randint(1, 100))
             if closes > self.world.clock():
@@ -184,7 +184,7 @@ class Walk:
 
     def _record(self) -> Record:
         at = self.world.clock() - timedelta(minutes=self._random.randint(0, 40_000))
-        if self._random.random() < 0.5:  # noqa: PLR2004
+        if self._random.random() < 0.5:
             kilograms = Quantity(Decimal(self._random.randint(400, 1500)).scaleb(-1), "kg")
             return replace(weight("70", at), quantity=kilograms, canonical=kilograms)
         return pressure(str(self._random.randint(90, 180)), str(self._random.randint(50, 110)), at)
@@ -201,7 +201,9 @@ class Walk:
         told, meant = _facts(found), _facts(wanted)
         if told != meant:
             raise DisagreementError(
-                self._at(f"{what}: {len(told)} found, {len(meant)} meant, of which {len(told & meant)} are the same")
+                self._at(
+                    f"{what}: {len(told)} found, {len(meant)} meant, of which {len(told & meant)} are the same"
+                )
             )
         if len(told) != len(found):
             raise DisagreementError(self._at(f"{what}: the same record twice"))

@@ -11,7 +11,10 @@ from tests.world import World
 
 ENGINES = pytest.mark.parametrize(
     "on",
-    ["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(bool(postgres.MISSING), reason=postgres.MISSING))],
+    [
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.skipif(bool(postgres.MISSING), reason=postgres.MISSING)),
+    ],
 )
 
 
@@ -24,13 +27,16 @@ async def test_random_steps_agree_with_the_naive_model(world: World) -> None:
 @ENGINES
 def test_nothing_is_lost_doubled_half_or_unlogged_under_sigkill(on: str, tmp_path: Path) -> None:
     """Server, import child and PostgreSQL die at random moments of the main job, and no hand is lifted after."""
-    outcome = kills.run(tmp_path / "data", on, kills=5, seed=3)
+    told: list[str] = []
+    outcome = kills.run(tmp_path / "data", on, kills=5, seed=3, told=told.append)
     assert outcome.deeds > 0
+    assert len(told) == outcome.kills
     assert (outcome.lost, outcome.twice, outcome.half, outcome.unlogged) == ([], [], [], [])
 
 
 @pytest.mark.slow
 async def test_server_stays_small_while_vaults_are_opened(tmp_path: Path) -> None:
     """What one citizen's reading took is given back before the next."""
-    held = await memory.run(tmp_path / "data", count=3, measurements=20_000)
+    told: list[str] = []
+    held = await memory.run(tmp_path / "data", count=3, measurements=20_000, told=told.append)
     assert held.most < 400

@@ -74,7 +74,9 @@ def test_text_that_looks_like_a_mark_is_text(variant: int) -> None:
         str(Decimal(f"{700_000_000_000_000_000 + variant * 1_000_000_007}E-9")),
         f"<a text of our own, {variant}>",
         f"196912-{0xA5C3_0000_F00D_0000 + variant:016x}",
-        (datetime(1970, 1, 1, tzinfo=UTC) - timedelta(microseconds=1_000_000_000_007 * variant)).isoformat()[:-6],
+        (datetime(1970, 1, 1, tzinfo=UTC) - timedelta(microseconds=1_000_000_000_007 * variant)).isoformat()[
+            :-6
+        ],
     )
     for mark in marks:
         record = replace(weight("70.0"), code=Code("http://loinc.org", "29463-7", f"x{mark}y"), text="z")

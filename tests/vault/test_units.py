@@ -104,6 +104,32 @@ def test_bounded_numbers_fit_their_column(value: Decimal) -> None:
         assert abs(found - value) <= abs(value) * Decimal("1e-17")
 
 
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.sampled_from(
+        [("[degF]", "Cel"), ("[lb_av]", "kg"), ("kJ", "kcal"), ("K", "Cel"), ("ug", "[stone_av]")]
+    ),
+)
+def test_any_number_that_can_be_stored_is_converted_to_one_that_can(
+    number: Decimal, units: tuple[str, str]
+) -> None:
+    """A body temperature of two quintillion degrees is a slip; it must not end a whole import."""
+    value = bounded(number)
+    if value is None:
+        return
+    found = convert(Quantity(value, units[0]), units[1])
+    assert found is not None
+    assert len(found.value.as_tuple().digits) <= MAX_DIGITS
+    assert abs(int(found.value.as_tuple().exponent)) < 127
+
+
+def test_converted_number_beyond_eighteen_digits_keeps_its_exponent() -> None:
+    """There is no room to write its zeros out."""
+    found = convert(Quantity(Decimal(2 * 10**18), "[degF]"), "Cel")
+    assert found is not None
+    assert str(found.value) == "1.11111111111E+18"
+
+
 def test_every_measure_has_names_and_a_unit_that_is_known() -> None:
     """The table is read by pages in two languages."""
     for measure in MEASURES.values():
