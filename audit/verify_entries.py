@@ -162,6 +162,8 @@ class _Walk:
         """Sum the well-formed rows up, as each index should have them."""
         columns = {place: b"".join(packed) for place, packed in self._packed.items()}
         rows = len(columns[_SEQ]) // 8
+        if not rows:
+            return [Total() for _ in self._task.indexes]
         heads = np.frombuffer(columns[_VERSION], ">i8") > 0
         totals = []
         for index in self._task.indexes:

@@ -36,6 +36,7 @@ class Total:
     rows: int = 0
     low: int = 0
     high: int = 0
+    fault: str = ""  # why there is none
 
     def add(self, other: "Total") -> None:
         """Add more rows."""

@@ -155,7 +155,6 @@ class SQLite(Source):
         columns = ", ".join(COLUMNS.split(", ")[place] for place in index.places)
         query = f'SELECT {columns} FROM log_entries INDEXED BY "{index.name.replace(chr(34), chr(34) * 2)}"'  # noqa: S608
         condition = "seq <= ?" + (" AND head_version > 0" if index.is_of_heads else "")
-        self._map()
         found, before = Total(), b""
         try:
             cursor = self._connection.execute(f"{query} WHERE {condition}", (last,))

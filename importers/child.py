@@ -60,7 +60,7 @@ SHOWN = 200
 AT_ONCE = 120
 MEMORY = 2 << 30
 CPU_SECONDS = 3600
-_TELL_EVERY = 0.3
+_TELL_EVERY = 1.0
 
 
 @dataclass(slots=True)

@@ -257,7 +257,8 @@ def _crowded(points: list[Point], scale: _Scale, order: int) -> Iterable[str]:
     columns: dict[int, list[Point]] = {}
     for point in points:
         columns.setdefault(int(scale.x(point.at) // _POINT_PIXELS), []).append(point)
-    middles = {column: (column + 0.5) * _POINT_PIXELS for column in columns}
+    left, right = scale.size.left, scale.size.width - scale.size.right
+    middles = {column: min(max((column + 0.5) * _POINT_PIXELS, left), right) for column in columns}
     upper = [(middles[c], scale.y(max(point.ends[1] for point in some))) for c, some in columns.items()]
     lower = [(middles[c], scale.y(min(point.ends[0] for point in some))) for c, some in columns.items()]
     means = [

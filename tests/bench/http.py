@@ -107,9 +107,8 @@ async def _fill(valv: Valv) -> dict[str, str]:
     assert isinstance(anna, Citizen)
     alias = anna.person.alias
     await login.enter(valv, anna)
-    await adding.add(
-        house, anna, alias, [_weight(anna, now - timedelta(weeks=back)) for back in range(WEEKS)]
-    )
+    weights = [_weight(anna, now - timedelta(weeks=back)) for back in range(WEEKS)]
+    added = await adding.add(house, anna, alias, weights)
     posted = {
         "effect": "allow",
         "grantee": {"kind": "unit", "id": demo.HEALTH_CENTRE},
@@ -118,9 +117,8 @@ async def _fill(valv: Valv) -> dict[str, str]:
     }
     rule = parse_rule(posted, id=granting.new_rule_id(), author=alias.hex(), created=now)
     await granting.grant(house, anna, alias, rule)
-    since = (now - timedelta(days=1)).date()
     return {
-        "read": f"/fhir/Observation?patient={alias.hex()}&category=body-weight&date=ge{since}&_count=1",
+        "read": f"/fhir/Observation/{added.records[0].id}?patient={alias.hex()}",
         "plain": f"/bench/plain/{WEEKS}",
         "token": bearer.issue(valv.issuer, house.keystore, nurse, at=now),
     }

@@ -7,13 +7,11 @@ are sealed once a vault and repeated: they are as long as real ones, and the ver
 import hashlib
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from audit.body import new_entry_id
-from audit.sequencer import Draft
 from audit.verify import Report, verify
-from keys.envelope import microseconds
 from keys.keystore import KeyStore
 from tests.audit.audit_world import ORIGIN, Clock, House, event
 
@@ -37,9 +35,13 @@ def make_log(folder: Path, entries: int, *, url: str = "") -> None:
     patterns = [log._draft_now(one) for one in events]
     for start in range(0, entries, GROUP):
         clock.move(timedelta(seconds=1))
-        now_us = microseconds(clock())
+        milliseconds, chance = int(clock().timestamp() * 1000).to_bytes(6), os.urandom(10 * GROUP)
         group = range(start, min(start + GROUP, entries))
-        log._ledger.commit([_again(patterns[place * 7919 % len(patterns)], now_us) for place in group])
+        ids = (milliseconds + chance[10 * place : 10 * place + 10] for place in range(len(group)))
+        same = (patterns[place * 7919 % len(patterns)] for place in group)
+        log._ledger.commit(
+            [replace(pattern, entry_id=entry_id) for pattern, entry_id in zip(same, ids, strict=True)]
+        )
         log.checkpoint()
     log.close()
 
@@ -75,9 +77,3 @@ def baseline(entries: int) -> float:
     for leaf in leaves[: entries % GROUP]:
         hashlib.sha256(leaf).digest()
     return time.perf_counter() - started
-
-
-def _again(pattern: Draft, now_us: int) -> Draft:
-    names = pattern.vault, pattern.provider, pattern.authority
-    digests = pattern.commitment, pattern.sealed_digest
-    return Draft(new_entry_id(now_us // 1000), *names, *digests, pattern.sealed, pattern.head)

@@ -83,7 +83,7 @@ def test_text_that_looks_like_a_mark_is_text(variant: int) -> None:
         written(many(record))
 
 
-def test_template_is_made_once_for_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_template_is_made_once_for_many_records() -> None:
     """A million records are not a million resources in memory."""
     made: list[Record] = []
 
