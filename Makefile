@@ -14,6 +14,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 V := .venv
 R := app/requirements
 PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet
+# A file's tests stay together: they share servers. As many files at once as there are cores.
+PYTEST := $(V)/bin/python -m pytest -q -rs -n auto --dist loadfile
 SET_UP := Makefile pyproject.toml $(R)/build.txt $(R)/run.txt
 
 .DEFAULT_GOAL := demo
@@ -26,14 +28,14 @@ serve: assets
 	@exec $(V)/bin/valv serve
 
 test: dev assets browser postgres rabbitmq
-	@$(V)/bin/python -m pytest -q -rs
+	@$(PYTEST)
 
 check: dev assets browser postgres rabbitmq
 	$(V)/bin/ruff check
 	$(V)/bin/ruff format --check
 	$(V)/bin/mypy
 	$(V)/bin/lint-imports
-	$(V)/bin/python -m pytest -q -rs
+	$(PYTEST)
 
 bench: dev assets postgres
 	@$(V)/bin/python -m tests.bench $(BENCH)

@@ -162,7 +162,7 @@ def _report(settings: Settings, public: bytes, *, heads: verify.FindHead | None 
         checkpoint_dir=settings.checkpoints,
         log_public=public,
         heads=heads,
-        progress=_progress if sys.stderr.isatty() else None,
+        told=_progress if sys.stderr.isatty() else lambda _done, _count: None,
     )
     for finding in report.findings:
         print(f"FEL / FAULT  {finding}")  # noqa: T201

@@ -13,8 +13,8 @@ from identity.principal import Citizen, Principal, System
 from policies.vocabulary import Category
 from sharing.adding import add
 from sharing.house import author_of
-from vault.days import SWEDEN
 from vault import state
+from vault.days import SWEDEN
 from vault.measures import BLOOD_PRESSURE_PANEL, DIASTOLIC, LOINC, SYSTOLIC
 from vault.record import Code, Component, Origin, Provenance, Quantity, Record
 

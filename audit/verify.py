@@ -24,7 +24,7 @@ from audit.verify_entries import STRIDE, Block, OpenBody, Part, Peak, Task, bloc
 from audit.verify_findings import Fault, Finding, Findings, Report
 from audit.verify_indexes import Total
 from audit.verify_notes import Judge, Note, outside
-from audit.verify_processes import walk_apart
+from audit.verify_processes import look_apart
 from audit.verify_source import Source, UnreadableError, opened
 
 __all__ = ["Fault", "FindHead", "Finding", "Report", "verify"]
@@ -45,7 +45,7 @@ def verify(
     open_body: OpenBody | None = None,
     heads: FindHead | None = None,
     bodies_kept_since: datetime | None = None,
-    progress: Progress | None = None,
+    told: Progress = lambda _done, _count: None,
     processes: int | None = None,
 ) -> Report:
     """Verify a log, in a SQLite file (a path) or a PostgreSQL database (its address); see the module's docstring.
@@ -71,13 +71,16 @@ def verify(
             task = Task(log, source.snapshot(), last, sizes, kept_since, indexes, os.urandom(16))
             whole = _Whole(source, report, notes, task)
             with ThreadPoolExecutor(1) as aside:
-                checked = aside.submit(_check_indexes, task)  # 2
-                for part in _parts(source, blocks(count, last), task, open_body, processes):
-                    whole.join(part)  # 4, 5
-                    if progress is not None:
-                        progress(report.entries, count)
+                others = aside.submit(_check_indexes, log)  # 2
+                for found in _look(source, blocks(count, last), task, open_body, processes):
+                    match found:
+                        case Part():
+                            whole.join(found)  # 4, 5
+                            told(report.entries, count)
+                        case Total():
+                            whole.hold_index(found)  # 2
                 whole.end(count, heads)
-                whole.hold_indexes(*checked.result())  # 2
+                report.extend(others.result())
     except UnreadableError as error:
         report.add("database", Fault.UNREADABLE, str(error))
     return report
@@ -87,11 +90,12 @@ def _microseconds(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _check_indexes(task: Task) -> tuple[Findings, list[Total]]:
-    """Read the indexes over a connection of one's own, while others read the entries."""
+def _check_indexes(log: Path | str) -> Findings:
+    """Check the other indexes over a connection of one's own, while the entries are read."""
     findings = Findings()
-    with opened(task.log, task.snapshot) as source:
-        return findings, source.check_indexes(findings, task.indexes, task.last, task.key)
+    with opened(log) as source:
+        source.check_indexes(findings)
+    return findings
 
 
 def _inside(source: Source, judge: Judge) -> Iterator[Note]:
@@ -105,14 +109,19 @@ def _inside(source: Source, judge: Judge) -> Iterator[Note]:
                 yield note
 
 
-def _parts(
+def _look(
     source: Source, blocks: Sequence[Block], task: Task, open_body: OpenBody | None, processes: int | None
-) -> Iterator[Part]:
+) -> Iterator[Part | Total]:
+    """Walk the blocks, then read the indexes."""
     if processes is None:
         processes = min(os.cpu_count() or 1, len(blocks) // _WORTH_A_PROCESS)
     if processes > 1 and open_body is None:
-        return walk_apart(blocks, task, processes=processes)
-    return (walk(source, block, task, open_body) for block in blocks)
+        yield from look_apart(blocks, task, processes=processes)
+        return
+    for block in blocks:
+        yield walk(source, block, task, open_body)
+    for index in task.indexes:
+        yield source.total(index, task.last, task.key)
 
 
 class _Whole:
@@ -121,8 +130,8 @@ class _Whole:
     def __init__(self, source: Source, report: Report, notes: list[Note], task: Task) -> None:
         self._source = source
         self._report = report
-        self._indexes = task.indexes
         self._totals = [Total() for _ in task.indexes]
+        self._indexes = zip(task.indexes, self._totals, strict=True)
         self._is_well_formed = True
         self._next = 0
         self._last_us = 0
@@ -180,15 +189,15 @@ class _Whole:
         if oldest_us is not None:
             report.waiting_since = _EPOCH + timedelta(microseconds=oldest_us)
 
-    def hold_indexes(self, findings: Findings, totals: list[Total]) -> None:
-        """Hold what the indexes hold to the entries; where one is malformed, no index can be right."""
-        self._report.extend(findings)
-        for index, mine, stored in zip(self._indexes, self._totals, totals, strict=False):
-            if mine != stored and self._is_well_formed and not findings.findings:
-                detail = (
-                    f"{stored.rows} entries, {mine.rows} in the table" if mine.rows != stored.rows else ""
-                )
-                self._report.add(f"index {index.name}", Fault.INCONSISTENT_FILE, detail)
+    def hold_index(self, stored: Total) -> None:
+        """Hold the next index to the entries; where one of these is malformed, none can be right."""
+        index, mine = next(self._indexes)
+        if mine == stored or not self._is_well_formed:
+            return
+        detail = stored.fault
+        if not detail and mine.rows != stored.rows:
+            detail = f"{stored.rows} entries, {mine.rows} in the table"
+        self._report.add(f"index {index.name}", Fault.INCONSISTENT_FILE, detail)
 
     # --- tree
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ class _Walk:
         self._task = task
         self._open_body = open_body
         self._part = Part(last=block.start - 1)
-        self._leaves: list[bytes] = []
+        self._levels: list[list[bytes]] = [[]]  # the complete subtrees, from the leaves up
         self._grows = True
         places = {place for index in task.indexes for place in index.places}
         self._packed: dict[int, list[bytes]] = {place: [] for place in (*places, _VERSION, _SEQ)}
@@ -135,21 +135,14 @@ class _Walk:
             leaves = self._hold(columns, data)
         else:
             leaves = list(chain.from_iterable(map(self._hold_single, rows)))
-        grows = self._grows
+        before = self._part.grown
         self._order(columns[_SEQ])
-        if grows:
-            self._leaves += leaves
+        self._climb(leaves[: self._part.grown - before])
 
     def end(self, source: Source) -> Part:
         """Return what the entries came to."""
-        part = self._part
+        part, levels = self._part, self._levels
         part.numbers = {vault: (*first, self._last_n[vault]) for vault, first in self._first_n.items()}
-        levels = [self._leaves[: part.grown]]
-        while len(levels[-1]) > 1:
-            pairs = iter(levels[-1])
-            levels.append(
-                [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
-            )
         end = self._start + part.grown
         for size in {end, *(size for size in self._task.signed_sizes if self._start < size < end)}:
             part.edges[size] = _peaks(levels, size - self._start)
@@ -281,6 +274,19 @@ class _Walk:
                 heads[vault] = first, where, version, row[_HEAD]
 
     # --- tree
+
+    def _climb(self, nodes: list[bytes]) -> None:
+        """Put more leaves into the tree, while they are near."""
+        for below, above in pairwise(self._levels):
+            below.extend(nodes)
+            pairs = iter(below[2 * len(above) :])
+            nodes = [
+                sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)
+            ]
+        self._levels[-1] += nodes
+        while len(self._levels[-1]) > 1:
+            pairs = iter(self._levels[-1])
+            self._levels.append([node(left, right) for left, right in zip(pairs, pairs, strict=False)])
 
     def _hold_nodes(self, source: Source, nodes: list[bytes]) -> None:
         self._part.nodes = len(nodes)

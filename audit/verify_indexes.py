@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-_BLOCK = 16
+Table = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +49,35 @@ def pack(column: Sequence[Any]) -> bytes:
     """Return a column's values side by side.
 
     Raises:
-        TypeError, struct.error: they are neither all whole numbers nor all byte strings.
+        TypeError, ValueError, struct.error: they are neither all whole numbers nor all byte strings of one length.
     """
     if type(column[0]) is int:
         return struct.pack(f">{len(column)}q", *column)
+    if len(set(map(len, column))) != 1:
+        raise ValueError("not of one length")
     return b"".join(column)
 
 
-def table_of(columns: Sequence[bytes], rows: int) -> npt.NDArray[np.uint8]:
-    """Return packed columns as rows of bytes."""
-    found = [np.frombuffer(column, np.uint8).reshape(rows, -1) for column in columns]
+def table_of(columns: Sequence[bytes], rows: int) -> Table:
+    """Return packed columns, of 8 or 16 bytes each, as rows of whole blocks."""
+    found = [np.frombuffer(column, np.uint64).reshape(rows, -1) for column in columns]
     width = sum(column.shape[1] for column in found)
-    found.append(np.zeros((rows, -width % _BLOCK), np.uint8))
+    found.append(np.zeros((rows, width % 2), np.uint64))
     return np.concatenate(found, axis=1)
 
 
-def total(table: npt.NDArray[np.uint8], key: bytes) -> Total:
+def total(table: Table, key: bytes) -> Total:
     """Return the sum over rows."""
-    low, high = _macs(table, key).view("<u8").sum(axis=0, dtype=np.uint64)
+    encrypt = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305 one block of each row at a time: CBC across
+    state = np.zeros((len(table), 2), np.uint64)
+    for start in range(0, table.shape[1], 2):
+        mixed = state ^ table[:, start : start + 2]
+        state = np.frombuffer(encrypt(mixed.tobytes()), np.uint64).reshape(-1, 2)
+    low, high = state.sum(axis=0, dtype=np.uint64)
     return Total(len(table), int(low), int(high))
 
 
-def ascends(table: npt.NDArray[np.uint8], before: bytes) -> bool:
+def ascends(table: Table, before: bytes) -> bool:
     """Tell whether each row comes after the one before; whole numbers are not negative in a log."""
-    keys = table.view(f"S{table.shape[1]}")[:, 0]  # compared byte by byte
+    keys = table.view(f"S{8 * table.shape[1]}")[:, 0]  # compared byte by byte
     return table[0].tobytes() > before and bool((keys[:-1] < keys[1:]).all())
-
-
-def _macs(rows: npt.NDArray[np.uint8], key: bytes) -> npt.NDArray[np.uint8]:
-    encrypt = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305 one block of each row at a time: CBC across
-    state = np.zeros((len(rows), _BLOCK), np.uint8)
-    for start in range(0, rows.shape[1], _BLOCK):
-        mixed = state ^ rows[:, start : start + _BLOCK]
-        state = np.frombuffer(encrypt(mixed.tobytes()), np.uint8).reshape(-1, _BLOCK)
-    return state

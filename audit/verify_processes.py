@@ -1,6 +1,6 @@
 """The verifier's blocks, walked in processes of their own: a Merkle tree's subtrees need nothing of each other.
 
-Each child has a connection of its own and every n-th block; it says what the block came to as soon as the
+Each child has a connection of its own, every n-th block and every n-th index; it says what each came to as soon as the
 parent takes it, so that neither holds more than a block. Parent and child are one program and trust each other.
 """
 
@@ -14,24 +14,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from audit.verify_entries import Block, Part, Task, walk
+from audit.verify_indexes import Total
 from audit.verify_source import UnreadableError, opened
 
 
-def walk_apart(blocks: Sequence[Block], task: Task, *, processes: int) -> Iterator[Part]:
-    """Walk the blocks in so many processes; yield what they come to, in order.
+def look_apart(blocks: Sequence[Block], task: Task, *, processes: int) -> Iterator[Part | Total]:
+    """Walk the blocks in so many processes, then read the indexes; yield what each comes to, in order.
 
     Raises:
         UnreadableError: one of them could not read its blocks to the end.
     """
     with ExitStack() as stack:
-        children = [
-            stack.enter_context(_child(pickle.dumps((blocks[place::processes], task))))
-            for place in range(processes)
-        ]
+        children = []
+        for place in range(processes):
+            asked = task, blocks[place::processes], task.indexes[place::processes]
+            children.append(stack.enter_context(_child(pickle.dumps(asked))))
         for child in children:
             stack.callback(child.kill)  # if nobody wants the rest
-        for place in range(len(blocks)):
-            yield _next(children[place % processes])
+        for count in (len(blocks), len(task.indexes)):
+            for place in range(count):
+                yield _next(children[place % processes])
 
 
 def _child(asked: bytes) -> "subprocess.Popen[bytes]":
@@ -48,14 +50,14 @@ def _child(asked: bytes) -> "subprocess.Popen[bytes]":
     return child
 
 
-def _next(child: "subprocess.Popen[bytes]") -> Part:
+def _next(child: "subprocess.Popen[bytes]") -> Part | Total:
     assert child.stdout is not None  # noqa: S101 for the type
     try:
         told = pickle.load(child.stdout)  # noqa: S301 our own program's
     except (EOFError, pickle.UnpicklingError):
         raise UnreadableError("a process of the verifier's ended") from None
     match told:
-        case Part():
+        case Part() | Total():
             return told
         case _:
             raise UnreadableError(str(told))
@@ -64,11 +66,13 @@ def _next(child: "subprocess.Popen[bytes]") -> Part:
 def main() -> None:
     """Be a child: answer what standard input asks."""
     gc.disable()  # nothing here holds itself, and going through a million short-lived rows takes time
-    blocks, task = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
+    task, blocks, indexes = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
     try:
         with opened(task.log, task.snapshot) as source:
             for block in blocks:
                 _say(walk(source, block, task))
+            for index in indexes:
+                _say(source.total(index, task.last, task.key))
     except UnreadableError as error:
         _say(str(error))
 

@@ -8,7 +8,7 @@ import abc
 import contextlib
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,8 +26,8 @@ SEQ = 12
 INDEXED = {"entry_id", "vault", "n", "provider", "authority", "at_us", "head_version", "seq"}
 TABLES = {"log_entries", "log_nodes", "log_tip", "log_checkpoints"}
 #: Rows at a time: few enough to stay near the processor while they are hashed.
-BATCH = 512
-INDEX_BATCH = 2048
+BATCH = 128
+INDEX_BATCH = 512
 _MAPPED = 1 << 40  # bytes: as many as SQLite allows
 
 Row = tuple[Any, ...]
@@ -62,11 +62,13 @@ class Source(abc.ABC):
         """Return the indexes that whoever walks the entries is to hold to them."""
         return []
 
+    def total(self, index: Index, last: int, key: bytes) -> Total:
+        """Sum up what an index holds, up to an entry."""
+        raise NotImplementedError
+
     @abc.abstractmethod
-    def check_indexes(
-        self, findings: Findings, indexes: Sequence[Index], last: int, key: bytes
-    ) -> list[Total]:
-        """Sum up each of these indexes up to an entry, and check what else there is: people read by the indexes."""
+    def check_indexes(self, findings: Findings) -> None:
+        """Hold the other indexes to their tables: people read by the indexes."""
 
     @abc.abstractmethod
     def waiting(self) -> tuple[int, int | None]:
@@ -109,15 +111,15 @@ class SQLite(Source):
     def entries(self, first: int, last: int) -> Iterator[list[Row]]:
         """Yield entries in order: the table is its own order, and no index is asked."""
         query = f"SELECT {COLUMNS} FROM log_entries NOT INDEXED WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608
-        self._map()
+        self._map(0)  # what the last block was read through is given back
+        self._map(_MAPPED)
         cursor = self._connection.execute(query, (first, last))
         while rows := cursor.fetchmany(BATCH):
             yield rows
 
-    def _map(self) -> None:
-        """Read the file through memory, which spares a call for each page; give back what was read before."""
-        for size in (0, _MAPPED):
-            self._connection.execute(f"PRAGMA mmap_size = {size}").fetchall()
+    def _map(self, size: int) -> None:
+        """Read the file through memory, which spares a call for each page."""
+        self._connection.execute(f"PRAGMA mmap_size = {size}").fetchall()
 
     def check_code(self, findings: Findings) -> None:
         """No trigger, no view."""
@@ -141,32 +143,30 @@ class SQLite(Source):
                 )
         return found
 
-    def check_indexes(
-        self, findings: Findings, indexes: Sequence[Index], last: int, key: bytes
-    ) -> list[Total]:
-        """Go through the entries' indexes; the other tables are small enough for SQLite's own check."""
+    def check_indexes(self, findings: Findings) -> None:
+        """Let SQLite do it for the other tables, which are small."""
         for table in sorted(TABLES - {"log_entries"}):
             for (text,) in self._connection.execute(f"PRAGMA integrity_check({table})"):
                 if text != "ok":
                     findings.add("database", Fault.INCONSISTENT_FILE, str(text))
-        return [self._total(findings, index, last, key) for index in indexes]
 
-    def _total(self, findings: Findings, index: Index, last: int, key: bytes) -> Total:
+    def total(self, index: Index, last: int, key: bytes) -> Total:
+        """Read the index alone, in its own order."""
         columns = ", ".join(COLUMNS.split(", ")[place] for place in index.places)
         query = f'SELECT {columns} FROM log_entries INDEXED BY "{index.name.replace(chr(34), chr(34) * 2)}"'  # noqa: S608
         condition = "seq <= ?" + (" AND head_version > 0" if index.is_of_heads else "")
         found, before = Total(), b""
+        self._map(0)
         try:
             cursor = self._connection.execute(f"{query} WHERE {condition}", (last,))
             while rows := cursor.fetchmany(INDEX_BATCH):
                 table = table_of([pack(column) for column in zip(*rows, strict=True)], len(rows))
                 if not ascends(table, before):
-                    findings.add(f"index {index.name}", Fault.INCONSISTENT_FILE, "out of order")
-                    break
+                    return Total(fault="out of order")
                 before = table[-1].tobytes()
                 found.add(total(table, key))
         except (TypeError, ValueError, struct.error):
-            findings.add(f"index {index.name}", Fault.INCONSISTENT_FILE, "not what can be in an entry")
+            return Total(fault="not what can be in an entry")
         return found
 
     def waiting(self) -> tuple[int, int | None]:

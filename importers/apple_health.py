@@ -29,7 +29,7 @@ from xml.parsers import expat
 
 from importers import codes
 from importers.apple_groups import Group, Pairs, blood_pressure, mark_of, workout
-from importers.apple_rows import Row, Rows, with_metadata
+from importers.apple_rows import Rows, with_metadata
 from importers.apple_values import MAX_TEXT, Attributes
 from importers.archive import BROKEN, ZipLimits, open_export
 from importers.candidates import FormatError, Item, Reason, Rejection, RowError, excerpt
@@ -78,9 +78,12 @@ class _Export:
         # what is open
         self._group: Group | None = None
         self._in_record = False
-        self._row: Row | None = None
-        self._mark = b""
+        self._record: Attributes | None = None
+        self._line = 0
         self._metadata: dict[str, str] = {}
+        # what was closed since
+        self._records: list[Attributes] = []
+        self._lines: list[int] = []
         self._parser = self._make_parser()
 
     def _make_parser(self) -> Any:
@@ -127,6 +130,8 @@ class _Export:
             self._parser.Parse(chunk, not chunk)
         except expat.ExpatError:
             return Reason.NOT_XML
+        finally:
+            self._drain()
         self._fed += len(chunk)
         if not self._started and self._fed > _MAX_DTD:
             raise FormatError(Reason.NOT_HEALTH_EXPORT)
@@ -151,7 +156,11 @@ class _Export:
         if name == "Record" and 1 < depth <= 3:  # noqa: PLR2004 - below the root, or inside a Correlation
             if not self._in_record:
                 self._in_record = True
-                self._begin(attributes)
+                self._line = self._parser.CurrentLineNumber
+                if self._group is not None and self._group.is_pressure:
+                    self._group.add(attributes)
+                else:
+                    self._record = attributes
         elif depth > _MAX_DEPTH:
             raise FormatError(Reason.NOT_LIKE_EXPORT)
         elif name == "MetadataEntry" and depth > 1:
@@ -185,13 +194,18 @@ class _Export:
         self._depth -= 1
         if name == "Record" and self._depth <= 2:  # noqa: PLR2004 - a Record that _start took up
             self._in_record = False
-            row, self._row = self._row, None
-            if row is not None:
-                self._take_row(row)
-            if self._metadata:
-                self._metadata = {}
+            record, self._record = self._record, None
+            if record is not None and not self._metadata:
+                self._records.append(record)
+                self._lines.append(self._line)
+            elif self._metadata:
+                metadata, self._metadata = self._metadata, {}
+                self._drain()
+                if record is not None:
+                    self._take_record(record, self._line, metadata)
         elif name in {"Correlation", "Workout"} and self._depth == 1 and self._group is not None:
             group, self._group = self._group, None
+            self._drain()
             try:
                 self._take_group(name, group)
             except RowError as error:
@@ -199,23 +213,22 @@ class _Export:
 
     # --- rows
 
-    def _begin(self, attributes: Attributes) -> None:
-        """Read a Record, all but the metadata inside it."""
-        if self._group is not None and self._group.is_pressure:
-            self._group.add(attributes)
-            return
-        try:
-            row = self._row = self._rows.read(attributes)
-        except RowError as error:
-            self._reject(self._parser.CurrentLineNumber, error)
-        else:
-            if row[0].is_pressure:
-                self._mark = mark_of(attributes)
+    def _drain(self) -> None:
+        """Read the Records that were closed since."""
+        records, self._records = self._records, []
+        lines, self._lines = self._lines, []
+        for place in self._rows.put_plain(records):
+            self._take_record(records[place], lines[place], {})
 
-    def _take_row(self, row: Row) -> None:
-        if self._metadata:
-            row = with_metadata(row, self._metadata)
-        if not row[0].is_pressure or not self._pairs.hold_back(self._mark, row):
+    def _take_record(self, attributes: Attributes, line: int, metadata: dict[str, str]) -> None:
+        try:
+            row = self._rows.read(attributes)
+        except RowError as error:
+            self._reject(line, error)
+            return
+        if metadata:
+            row = with_metadata(row, metadata)
+        if not row[0].is_pressure or not self._pairs.hold_back(mark_of(attributes), row):
             self._rows.put(row)
 
     def _take_group(self, name: str, group: Group) -> None:

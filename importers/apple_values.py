@@ -22,12 +22,13 @@ MAX_CACHE = 4_096
 _NUMBER = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _DATE_LENGTH = len("2026-03-01 08:00:00 -0500")
 _SECOND = 1_000_000
-_TIMES = {
+#: The µs of a day's minutes, and of a minute's seconds, as they are written.
+TIMES = {
     f"{hour:02d}:{minute:02d}": (60 * hour + minute) * 60 * _SECOND
     for hour in range(24)
     for minute in range(60)
 }
-_SECONDS = {f":{second:02d}": second * _SECOND for second in range(60)}
+SECONDS = {f":{second:02d}": second * _SECOND for second in range(60)}
 _DEVICE_NAME = re.compile(
     r"\bname:(.*?)(?:, (?:manufacturer|model|hardware|firmware|software|localIdentifier):|>?$)"
 )
@@ -44,14 +45,14 @@ NO_PAIR: Pair = (NOTHING, NOTHING)
 class Kind:
     """All that records of one type and unit share, and the numbers seen so far."""
 
-    __slots__ = ("_is_kept", "_pairs", "_shift", "numeric", "type", "unit", "units")
+    __slots__ = ("_is_kept", "_shift", "numeric", "pairs", "type", "unit", "units")
 
     def __init__(self, identifier: str, unit: str) -> None:
         self.type = codes.apple_type(identifier)
         self.unit = ucum(unit) if is_ucum(ucum(unit)) else unit
         self.numeric = self.type.numeric or bool(unit)
         self._shift = 2 if unit == "%" else 0  # Apple writes percent as a fraction
-        self._pairs: dict[str, Pair] = {}
+        self.pairs: dict[str, Pair] = {}
         one = Quantity(Decimal(1), self.unit)
         other = canonical(self.type.code, one) if self.numeric else None
         self.units = Units(self.unit, None if other is None else other.unit, other == one)
@@ -63,14 +64,14 @@ class Kind:
         Raises:
             RowError: it is no number, or has no unit.
         """
-        found = self._pairs.get(text)
+        found = self.pairs.get(text)
         if found is None:
             found = self._read(text)
             if not self.unit:
                 raise RowError(Reason.NO_UNIT)
-            if len(self._pairs) >= MAX_CACHE:
-                self._pairs.clear()
-            self._pairs[text] = found
+            if len(self.pairs) >= MAX_CACHE:
+                self.pairs.clear()
+            self.pairs[text] = found
         return found
 
     def quantity(self, text: str) -> tuple[Quantity, Quantity | None]:
@@ -92,12 +93,15 @@ class Kind:
 
 
 class Dates:
-    """Reads ``2026-03-01 08:00:00 -0500``, each day once."""
+    """Reads ``2026-03-01 08:00:00 -0500``, each day once.
 
-    __slots__ = ("_days",)
+    ``days`` has the midnight (µs since 1970) and the zone (minutes) of ``2026-03-01  -0500``.
+    """
+
+    __slots__ = ("days",)
 
     def __init__(self) -> None:
-        self._days: dict[str, tuple[int, int]] = {}
+        self.days: dict[str, tuple[int, int]] = {}
 
     def period(self, first: str | None, last: str | None) -> tuple[int, int, int]:
         """Return a row's start in µs since 1970, its zone in minutes, and its duration where its end differs.
@@ -115,23 +119,27 @@ class Dates:
             raise RowError(Reason.ENDS_BEFORE_START)
         return start, zone, duration or NO_END
 
-    def _moment(self, text: str) -> tuple[int, int]:
-        try:
-            midnight, zone = self._days[text[:11] + text[19:]]
-            return midnight + _TIMES[text[11:16]] + _SECONDS[text[16:19]], zone
-        except KeyError:
-            return self._read(text)
+    def day(self, text: str) -> tuple[int, int]:
+        """Return a date's midnight and zone, and remember them.
 
-    def _read(self, text: str) -> tuple[int, int]:
+        Raises:
+            RowError: it is no date, or not of the years that are taken.
+        """
         at = date(text)
         zone = at.utcoffset()
         assert zone is not None  # noqa: S101 date() has seen to it
-        if len(self._days) >= MAX_CACHE:
-            self._days.clear()
-        start, minutes = microseconds(at), int(zone.total_seconds()) // 60
+        if len(self.days) >= MAX_CACHE:
+            self.days.clear()
         midnight = microseconds(at.replace(hour=0, minute=0, second=0))
-        self._days[text[:11] + text[19:]] = midnight, minutes
-        return start, minutes
+        found = self.days[text[:11] + text[19:]] = midnight, int(zone.total_seconds()) // 60
+        return found
+
+    def _moment(self, text: str) -> tuple[int, int]:
+        midnight, zone = self.days.get(text[:11] + text[19:]) or self.day(text)
+        try:
+            return midnight + TIMES[text[11:16]] + SECONDS[text[16:19]], zone
+        except KeyError:  # strange, but perhaps a time
+            return microseconds(date(text)), zone
 
 
 def _is_plain(digits: str) -> bool:

@@ -150,7 +150,9 @@ class Policies:
             "context": _value(dict(question.context)),
         }
         try:
-            answer = cedarpy.is_authorized(request, self._set, self._parsed(json.dumps(entities)), self._schema)
+            answer = cedarpy.is_authorized(
+                request, self._set, self._parsed(json.dumps(entities)), self._schema
+            )
         except (ValueError, TypeError):
             return Deny(DenyReason.POLICY_ERROR)
         return _read(answer)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -157,10 +158,14 @@ def _shelves(columns: Columns, category: Category) -> Iterator[_Shelf]:
     """Sort one category's rows by month and moment; of several that are alike, the first stays."""
     mine = np.array([shape.category is category for shape in columns.shapes])[columns.shape]
     rows = columns.take(mine)
-    ordered = rows.take(np.unique(rows.fingerprint, return_index=True)[1]).in_time_order()
+    ranked = np.sort(rows.fingerprint)
+    if np.any(ranked[1:] == ranked[:-1]):
+        rows = rows.take(np.unique(rows.fingerprint, return_index=True)[1])
+    ordered = rows.in_time_order()
     months = naming.month_numbers(ordered.start)
-    for number in np.unique(months).tolist():
-        yield _Shelf(naming.month_named(number), ordered.take(months == number))
+    begins = [0, *(np.flatnonzero(np.diff(months)) + 1).tolist(), len(ordered)]
+    for first, end in pairwise(begins if len(ordered) else []):
+        yield _Shelf(naming.month_named(int(months[first])), ordered.between(first, end))
 
 
 def _store(

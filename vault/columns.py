@@ -24,6 +24,7 @@ from vault.record import Code, Component, Provenance, Quantity, Record
 NO_NUMBER = 127
 NO_END = -1
 _LIMIT = 1 << 63
+_POWERS = np.array([float(f"1e{power}") for power in range(NO_NUMBER + 1)])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Ints = npt.NDArray[np.int64]
@@ -161,22 +162,44 @@ class Columns:
             offsets=offsets,
         )
 
+    def between(self, first: int, end: int) -> "Columns":
+        """Return the rows from ``first`` up to ``end``, without copying them."""
+        rows, numbers = slice(first, end), slice(int(self.offsets[first]), int(self.offsets[end]))
+        return Columns(
+            shapes=self.shapes,
+            strings=self.strings,
+            shape=self.shape[rows],
+            start=self.start[rows],
+            duration=self.duration[rows],
+            zone=self.zone[rows],
+            mantissa=self.mantissa[numbers],
+            exponent=self.exponent[numbers],
+            text=self.text[rows],
+            resource=self.resource[rows],
+            fingerprint=self.fingerprint[rows],
+            offsets=self.offsets[first : end + 1] - self.offsets[first],
+        )
+
     def in_time_order(self) -> "Columns":
         """Return the rows by start; those of one moment stay in their order."""
+        if np.all(self.start[1:] >= self.start[:-1]):
+            return self
         return self.take(np.argsort(self.start, kind="stable"))
 
     def compact(self) -> "Columns":
         """Return the same without the shapes and strings that no row names."""
-        used, shape = np.unique(self.shape, return_inverse=True)
-        named = np.unique(np.concatenate((self.text, self.resource)))
-        named = named[named >= 0]
+        used = np.flatnonzero(np.bincount(self.shape, minlength=len(self.shapes)))
+        named = np.zeros(0, dtype=np.int32)
+        if self.strings:
+            named = np.unique(np.concatenate((self.text, self.resource)))
+            named = named[named >= 0]
         if len(used) == len(self.shapes) and len(named) == len(self.strings):
             return self
         return replace(
             self,
             shapes=tuple(self.shapes[i] for i in used),
             strings=tuple(self.strings[i] for i in named),
-            shape=shape.astype(np.uint16),
+            shape=np.searchsorted(used, self.shape).astype(np.uint16),
             text=_renumbered(self.text, named),
             resource=_renumbered(self.resource, named),
         )
@@ -197,7 +220,7 @@ class Columns:
         there = exponent != NO_NUMBER
         # Up to 10^22 and 2^53 both numbers are exact, so their quotient is the nearest float, as float("70.1") is;
         # a product with a rounded 0.1 is not.
-        scale = np.power(10.0, np.abs(np.where(there, exponent, 0)).astype(np.float64))
+        scale = _POWERS[np.abs(exponent)]
         mantissa = self.mantissa[at].astype(np.float64)
         return np.where(exponent < 0, mantissa / scale, mantissa * scale), there
 
@@ -309,6 +332,11 @@ class Builder:
         text_at = self._string(text) if text else -1
         resource_at = self._string(resource) if resource else -1
         self._rows += (shape, start, duration, zone, text_at, resource_at)
+        self._numbers += numbers
+
+    def rows(self, rows: Sequence[int], numbers: Sequence[Number]) -> None:
+        """Add many rows at once: of each shape, start, duration, zone, and twice -1 (no text, no resource)."""
+        self._rows += rows
         self._numbers += numbers
 
     def add(self, record: Record) -> None:

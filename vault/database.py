@@ -168,7 +168,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-#: Primary result codes: https://sqlite.org/rescode.html. What is not here is our own mistake.
+#: SQLite's primary result codes (its documentation, "Result and Error Codes"). What is not here is our own mistake.
 _SQLITE_FAULTS = {
     3: Fault.READ_ONLY,  # PERM
     5: Fault.BUSY,

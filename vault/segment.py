@@ -13,12 +13,11 @@ the head, not the seal, that tells our segment from a forged one.
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from itertools import pairwise
 from typing import Any
-
-import numpy as np
 
 from keys import envelope, primitives
 from keys.envelope import context, microseconds
@@ -84,7 +83,7 @@ class Segment:
 
     def columns(self) -> dict[str, Any]:
         """Return the columns as a row is written, or as they go over a pipe."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -143,8 +142,10 @@ def seal(columns: Columns, place: Place, *, import_id: bytes, written: datetime)
 def seal_all(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> list[Segment]:
     """Seal any number of records, in time order, as segments of up to :data:`FULL` of about equal size."""
     pieces = -(-len(columns) // FULL)
-    rows = np.array_split(np.arange(len(columns)), pieces) if pieces else []
-    return [seal(columns.take(one), place, import_id=import_id, written=written) for one in rows]
+    ends = [len(columns) * number // pieces for number in range(pieces + 1)] if pieces else []
+    return [
+        seal(columns.between(*one), place, import_id=import_id, written=written) for one in pairwise(ends)
+    ]
 
 
 def reseal(

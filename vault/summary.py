@@ -56,13 +56,13 @@ class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def summarise(columns: Columns) -> bytes:
     """Write the summary of a segment's records."""
+    columns = columns.in_time_order()
     days = local_days(columns.start)
-    order = np.argsort(columns.start, kind="stable")
     code_of_shape, codes = _numbered([shape.code.code for shape in columns.shapes])
     code = code_of_shape[columns.shape]
     per_day, latest = {}, {}
     for number, name in enumerate(codes):
-        rows = order[code[order] == number]
+        rows = np.flatnonzero(code == number)
         if len(rows):
             per_day[name] = _counted(days[rows])
             latest[name] = (int(columns.start[rows[-1]]), *_shown(columns, int(rows[-1])))
@@ -119,18 +119,19 @@ def _series_name(columns: Columns, number: int, part: int) -> tuple[str, str, st
 
 
 def _summed(of: str, code: str, unit: str, days: Ints, values: Floats) -> Days:
-    order = np.argsort(days, kind="stable")
-    day, first, count = np.unique(days[order], return_index=True, return_counts=True)
-    ordered = values[order]
+    if np.any(days[1:] < days[:-1]):
+        order = np.argsort(days, kind="stable")
+        days, values = days[order], values[order]
+    first, count = _runs(days)
     return Days(
         of,
         code,
         unit,
-        day.tolist(),
+        days[first].tolist(),
         count.tolist(),
-        np.add.reduceat(ordered, first).tolist(),
-        np.minimum.reduceat(ordered, first).tolist(),
-        np.maximum.reduceat(ordered, first).tolist(),
+        np.add.reduceat(values, first).tolist(),
+        np.minimum.reduceat(values, first).tolist(),
+        np.maximum.reduceat(values, first).tolist(),
     )
 
 
@@ -141,8 +142,14 @@ def _numbered(names: list[Name]) -> tuple[Ints, list[Name]]:
 
 
 def _counted(days: Ints) -> tuple[list[int], list[int]]:
-    day, count = np.unique(days, return_counts=True)
-    return day.tolist(), count.tolist()
+    first, count = _runs(days)
+    return days[first].tolist(), count.tolist()
+
+
+def _runs(ordered: Ints) -> tuple[Ints, Ints]:
+    """Return where each run of equal numbers begins, and how long it is."""
+    first = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
+    return first, np.concatenate((first[1:], [len(ordered)])) - first
 
 
 def _shown(columns: Columns, row: int) -> tuple[str, str]:

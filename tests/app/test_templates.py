@@ -163,7 +163,9 @@ def test_a_running_import_asks_again_by_itself_and_a_finished_one_does_not(rende
     running, done = page(renderer, "import-running"), page(renderer, "import-done")
     assert 'hx-get="/imports/i2/progress"' in running
     assert 'action="/imports/i2/undo"' in running
-    assert 'id="cancel-import"' in running  # by which the focus stays on it while its part of the page is swapped
+    assert (
+        'id="cancel-import"' in running
+    )  # by which the focus stays on it while its part of the page is swapped
     assert '<noscript><meta http-equiv="refresh"' in running
     assert "hx-get" not in done
     assert "http-equiv" not in done

@@ -506,14 +506,14 @@ def test_process_that_dies_is_told(large: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_progress_is_told(large: Path) -> None:
     """A log of years takes minutes."""
-    told: list[tuple[int, int]] = []
+    said: list[tuple[int, int]] = []
     verify(
         large / "log.db",
         checkpoint_dir=large / "checkpoints",
         log_public=(large / "log.pub").read_bytes(),
-        progress=lambda done, count: told.append((done, count)),
+        told=lambda done, count: said.append((done, count)),
     )
-    assert told == [(16_384, 33_000), (32_768, 33_000), (33_000, 33_000)]
+    assert said == [(16_384, 33_000), (32_768, 33_000), (33_000, 33_000)]
 
 
 # --- on PostgreSQL

@@ -135,6 +135,8 @@ def _watched() -> Iterator[list[int]]:
 
 def _peak(child: str) -> int:
     try:
+        if "importers.child" not in Path("/proc", child, "cmdline").read_text():
+            return 0  # it is still a copy of this process
         status = Path("/proc", child, "status").read_text()
     except OSError:
         return 0  # it has just ended

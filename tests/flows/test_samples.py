@@ -61,7 +61,7 @@ def test_clemente_has_three_blood_pressures_with_diastolic_first(server: Server)
     found = next(SAMPLES.glob("fhir/synthea-r4/Clemente*.json"))
     _import(server, found, persona="vidar")
     with httpx.Client(base_url=server.url, timeout=120) as http:
-        answer = Caller(http, "vidar").http.get("/fhir/Observation?category=blood-pressure").json()
+        answer = Caller(http, "vidar").http.get("/fhir/Observation?category=blood-pressure&_sort=date").json()
         everything = Caller(http, "vidar").http.get("/fhir/Observation").json()
     assert answer["total"] == 3
     assert everything["total"] == 48
