@@ -51,8 +51,8 @@ def verify(
     """Verify a log, in a SQLite file (a path) or a PostgreSQL database (its address); see the module's docstring.
 
     ``origin`` is the log's name, by default that of its first checkpoint. A body may be gone only where the
-    entry is older than ``bodies_kept_since``. ``processes`` is by default what the log's size is worth; with
-    ``open_body`` all is done in this one.
+    entry is older than ``bodies_kept_since``. ``told`` hears how far it has come. ``processes`` is by default
+    what the log's size is worth; with ``open_body`` all is done in this one.
     """
     report = Report()
     judge = Judge(log_public, origin, report)

@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 Table = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[np.int64]
+
+_PLACES = 10 ** np.arange(14, -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,23 @@ def total(table: Table, key: bytes) -> Total:
     return Total(len(table), int(low), int(high))
 
 
-def ascends(table: Table, before: bytes) -> bool:
-    """Tell whether each row comes after the one before; whole numbers are not negative in a log."""
-    keys = table.view(f"S{8 * table.shape[1]}")[:, 0]  # compared byte by byte
-    return table[0].tobytes() > before and bool((keys[:-1] < keys[1:]).all())
+def numbers_of(digits: bytes, rows: int, columns: int) -> list[Numbers]:
+    """Return the columns of rows of numbers, each written as 10^15 more.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    table = np.frombuffer(digits, np.uint8).reshape(rows, columns, 16) - ord("0")
+    if (table[:, :, 0] != 1).any() or (table > 9).any():  # noqa: PLR2004 a digit
+        raise ValueError("not what can be in an entry")
+    return list((table[:, :, 1:].astype(np.int64) @ _PLACES).T)
+
+
+def packed(column: Numbers) -> bytes:
+    """Return numbers as :func:`pack` does."""
+    return column.astype(">i8").tobytes()
+
+
+def ascends(column: npt.NDArray[Any], after: Any) -> bool:
+    """Tell whether each value is greater than the one before."""
+    return bool(column[0] > after and (column[:-1] < column[1:]).all())

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ class Judge:
 
     @staticmethod
     def _tree_head(lines: list[str]) -> tuple[str, int, bytes]:
-        if len(lines) < 3 or not all(lines) or not lines[1].isdecimal() or not lines[1].isascii():  # noqa: PLR2004
+        if len(lines) < 3 or not all(lines) or not re.fullmatch("[0-9]{1,18}", lines[1]):  # noqa: PLR2004
             raise _BadNoteError(Fault.MALFORMED_NOTE)
         root = _base64(lines[2])
         if len(root) != 32 or str(int(lines[1])) != lines[1]:  # noqa: PLR2004 SHA-256

@@ -6,15 +6,13 @@ read from the table itself in the order of ``seq``, and what stands in its index
 
 import abc
 import contextlib
-import sqlite3
-import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from audit.verify_findings import Fault, Findings
-from audit.verify_indexes import Index, Total, ascends, pack, table_of, total
+from audit.verify_findings import Findings
+from audit.verify_indexes import Index, Total
 
 #: The leaf's ten fields in its own order, then what stands beside them.
 COLUMNS = (
@@ -89,95 +87,6 @@ class Source(abc.ABC):
         return dict(self.all(query, level, first, end))
 
 
-class SQLite(Source):
-    """A file, read only."""
-
-    errors = (sqlite3.Error,)
-
-    def __init__(self, path: Path, _snapshot: str) -> None:
-        address = f"{path.resolve().as_uri()}?mode=ro"
-        self._connection = sqlite3.connect(address, uri=True, isolation_level=None)
-        self._connection.execute("PRAGMA cache_size = -65536")  # KiB
-        self._connection.execute("BEGIN")
-
-    def snapshot(self) -> str:
-        """None can be had twice; but the entries that one has are in every later one."""
-        return ""
-
-    def all(self, query: str, *values: object) -> list[Row]:
-        """Return all rows of a short answer."""
-        return self._connection.execute(query.replace("%s", "?"), values).fetchall()
-
-    def entries(self, first: int, last: int) -> Iterator[list[Row]]:
-        """Yield entries in order: the table is its own order, and no index is asked."""
-        query = f"SELECT {COLUMNS} FROM log_entries NOT INDEXED WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608
-        self._map(0)  # what the last block was read through is given back
-        self._map(_MAPPED)
-        cursor = self._connection.execute(query, (first, last))
-        while rows := cursor.fetchmany(BATCH):
-            yield rows
-
-    def _map(self, size: int) -> None:
-        """Read the file through memory, which spares a call for each page."""
-        self._connection.execute(f"PRAGMA mmap_size = {size}").fetchall()
-
-    def check_code(self, findings: Findings) -> None:
-        """No trigger, no view."""
-        kinds: dict[str, str] = dict(self._connection.execute("SELECT name, type FROM sqlite_master"))
-        tables = {name for name, kind in kinds.items() if kind == "table"}
-        if not (tables >= TABLES and set(kinds.values()) <= {"table", "index"}):
-            findings.add("database", Fault.FOREIGN_CODE)
-
-    def indexes(self, findings: Findings) -> list[Index]:
-        """Return the entries' indexes; each is of columns that are in the leaf, or is no index of the log's."""
-        found = []
-        names = COLUMNS.split(", ")
-        for _, name, _, _, is_partial in self._connection.execute("PRAGMA index_list(log_entries)"):
-            told = self._connection.execute("SELECT name FROM pragma_index_info(?)", (name,))
-            places = tuple(names.index(column) if column in INDEXED else -1 for (column,) in told)
-            if -1 in places:
-                findings.add(f"index {name}", Fault.FOREIGN_CODE)
-            else:
-                found.append(
-                    Index(name, (*(place for place in places if place != SEQ), SEQ), bool(is_partial))
-                )
-        return found
-
-    def check_indexes(self, findings: Findings) -> None:
-        """Let SQLite do it for the other tables, which are small."""
-        for table in sorted(TABLES - {"log_entries"}):
-            for (text,) in self._connection.execute(f"PRAGMA integrity_check({table})"):
-                if text != "ok":
-                    findings.add("database", Fault.INCONSISTENT_FILE, str(text))
-
-    def total(self, index: Index, last: int, key: bytes) -> Total:
-        """Read the index alone, in its own order."""
-        columns = ", ".join(COLUMNS.split(", ")[place] for place in index.places)
-        query = f'SELECT {columns} FROM log_entries INDEXED BY "{index.name.replace(chr(34), chr(34) * 2)}"'  # noqa: S608
-        condition = "seq <= ?" + (" AND head_version > 0" if index.is_of_heads else "")
-        found, before = Total(), b""
-        self._map(0)
-        try:
-            cursor = self._connection.execute(f"{query} WHERE {condition}", (last,))
-            while rows := cursor.fetchmany(INDEX_BATCH):
-                table = table_of([pack(column) for column in zip(*rows, strict=True)], len(rows))
-                if not ascends(table, before):
-                    return Total(fault="out of order")
-                before = table[-1].tobytes()
-                found.add(total(table, key))
-        except (TypeError, ValueError, struct.error):
-            return Total(fault="not what can be in an entry")
-        return found
-
-    def waiting(self) -> tuple[int, int | None]:
-        """Nothing waits: an entry is sequenced in the transaction that makes it durable."""
-        return 0, None
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._connection.close()
-
-
 def opened(log: Path | str, snapshot: str = "") -> AbstractContextManager[Source]:
     """Open the log as it stands, or as another connection sees it.
 
@@ -185,6 +94,8 @@ def opened(log: Path | str, snapshot: str = "") -> AbstractContextManager[Source
         UnreadableError: here or anywhere inside, whatever the driver said.
     """
     if isinstance(log, Path):
+        from audit.verify_sqlite import SQLite  # noqa: PLC0415 it knows this module
+
         return _opened(SQLite, log, snapshot)
     from audit.verify_postgresql import PostgreSQL  # noqa: PLC0415 its driver takes longer to load than most logs
 

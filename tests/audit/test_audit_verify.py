@@ -277,9 +277,7 @@ def test_entry_missing_in_an_index_is_found(copy: House, database: sqlite3.Conne
 def test_index_out_of_order_is_found(copy: House, database: sqlite3.Connection) -> None:
     """Whoever searches what is not sorted does not find what is there."""
     forge_index(database, "INDEX log_entries_provider ON log_entries (provider", " DESC", ", seq)")
-    report = look(copy)
-    assert places(report, Fault.INCONSISTENT_FILE) == {"index log_entries_provider"}
-    assert "out of order" in str(report.findings[0])
+    assert places(look(copy), Fault.INCONSISTENT_FILE) == {"index log_entries_provider"}
 
 
 def test_index_of_something_else_is_found(copy: House, database: sqlite3.Connection) -> None:
@@ -390,6 +388,7 @@ def test_missing_outside_is_told(copy: House) -> None:
         ("\n301\n", "\n302\n", Fault.BAD_SIGNATURE),
         (ORIGIN, "halsovalvet.example/other", Fault.OTHER_ORIGIN),
         ("\n301\n", "\n0301\n", Fault.MALFORMED_NOTE),
+        ("\n301\n", f"\n{'3' * 5000}\n", Fault.MALFORMED_NOTE),
         ("\u2014", "-", Fault.MALFORMED_NOTE),
         ("\n\n", "\n", Fault.MALFORMED_NOTE),
     ],

@@ -5,15 +5,13 @@
 - ``python -m tests.bench.http serve <folder> <port>`` serves the product's own application in a process of its
   own, with one route more: a plaintext row by its key, same middlewares and headers, no check. It is composed
   here, and the product has no such route;
-- ``python -m tests.bench.http drive <port> <connections> <seconds> <folder> <which>`` is the client, in a process
-  of its own too: bare HTTP/1.1 over kept-alive connections, each with one request on its way at a time;
+- :mod:`tests.bench.client` is the client, in a process of its own too;
 - :func:`measure` drives both routes in turn; :mod:`tests.bench.one_read` tells where the time of one read goes.
 
 No key is kept between requests: each opens its wrap anew by the KeyStore, against its own receipt.
 """
 
 import asyncio
-import functools
 import json
 import socket
 import subprocess
@@ -195,98 +193,18 @@ def _await(port: int) -> None:
 # --- the client
 
 
-class _Client(asyncio.Protocol):
-    """One kept-alive connection with one request on its way; anything but 200 ends the run."""
-
-    def __init__(self, request: bytes, until: float, done: asyncio.Future[int]) -> None:
-        self._request = request
-        self._until = until
-        self._done = done
-        self._got = b""
-        self._count = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        self._got += data
-        head, found, body = self._got.partition(b"\r\n\r\n")
-        if not found or len(body) < _length(head):
-            return
-        if not head.startswith(b"HTTP/1.1 200 "):
-            self._done.set_exception(RuntimeError(self._got.decode()))
-            self._transport.close()
-            return
-        self._got = b""
-        self._count += 1
-        if time.perf_counter() < self._until:
-            self._transport.write(self._request)
-        else:
-            self._transport.close()
-            self._done.set_result(self._count)
-
-
-def _length(head: bytes) -> int:
-    return int(head.lower().partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0])
-
-
-async def drive(port: int, connections: int, seconds: float, request: bytes) -> tuple[int, float]:
-    """Return how many answers came, and in how long."""
-    loop = asyncio.get_running_loop()
-    begun = time.perf_counter()
-    waiting = [loop.create_future() for _ in range(connections)]
-    for done in waiting:
-        client = _Client(request, begun + seconds, done)
-        await loop.create_connection(functools.partial(_same, client), "127.0.0.1", port)
-    return sum(await asyncio.gather(*waiting)), time.perf_counter() - begun
-
-
-def _same(client: _Client) -> _Client:
-    return client
-
-
 def _drive(port: int, connections: int, seconds: float, folder: Path, which: str) -> tuple[int, float]:
-    command = [
-        sys.executable,
-        "-m",
-        _MODULE,
-        "drive",
-        str(port),
-        str(connections),
-        str(seconds),
-        str(folder),
-        which,
-    ]
+    asked = [str(port), str(connections), str(seconds), str(folder), which]
+    command = [sys.executable, "-m", "tests.bench.client", *asked]
     done, took = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return done, took
 
 
-@functools.cache
-def told(folder: Path) -> dict[str, str]:
-    """Return what :func:`make` wrote down: both requests and the token."""
-    return cast("dict[str, str]", json.loads((folder / "request.json").read_text()))
-
-
-def _request(folder: Path, which: str, port: int) -> bytes:
-    asked = told(folder)
-    lines = [
-        f"GET {asked[which]} HTTP/1.1",
-        f"Host: 127.0.0.1:{port}",
-        f"Authorization: Bearer {asked['token']}",
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
 def main(arguments: list[str]) -> None:
-    """Be the server or the client."""
+    """Be the server."""
     match arguments:
         case ["serve", folder, port]:
             serve(Path(folder), int(port))
-        case ["drive", port, connections, seconds, folder, which]:
-            request = _request(Path(folder), which, int(port))
-            counted = asyncio.run(drive(int(port), int(connections), float(seconds), request))
-            sys.stdout.write(json.dumps(counted))
         case _:
             raise SystemExit(__doc__)
 

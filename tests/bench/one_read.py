@@ -21,7 +21,8 @@ from consent import gate
 from keys.keystore import KeyStore
 from keys.primitives import PrivateKey
 from sharing import reading
-from tests.bench.http import make, told
+from tests.bench.client import told
+from tests.bench.http import make
 from vault import segment
 
 #: Where the time of one read goes: the function that each stage is, by its module. The rest is the framework's.
