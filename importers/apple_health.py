@@ -38,6 +38,7 @@ from vault.record import Provenance
 
 #: So many rows are handed on together.
 BATCH = 8192
+_TOGETHER = 1 << 18  # bytes, some hundred Records, are read together
 _CHUNK = 1 << 16
 _MAX_ELEMENT = 1 << 20
 _MAX_DTD = 1 << 18
@@ -73,7 +74,7 @@ class _Export:
         self._yielded = False
         # the parser
         self._started = False
-        self._depth = self._rules = self._fed = 0
+        self._depth = self._rules = self._fed = self._drained = 0
         self._names: dict[str, str] = {}
         # what is open
         self._group: Group | None = None
@@ -120,7 +121,7 @@ class _Export:
     def _made(self, enough: int) -> Iterator[Item]:
         rejected, self._rejected = self._rejected, []
         yield from rejected
-        self._yielded = self._yielded or bool(rejected) or len(self._rows) > 0
+        self._yielded = self._yielded or bool(rejected or self._records) or len(self._rows) > 0
         if len(self._rows) >= enough:
             yield self._rows.take()
 
@@ -130,9 +131,13 @@ class _Export:
             self._parser.Parse(chunk, not chunk)
         except expat.ExpatError:
             return Reason.NOT_XML
-        finally:
-            self._drain()
+        except (LookupError, ValueError):
+            if self._started:
+                raise
+            return Reason.NOT_XML  # the declaration names an encoding that expat cannot read
         self._fed += len(chunk)
+        if self._fed - self._drained >= _TOGETHER:
+            self._drain()
         if not self._started and self._fed > _MAX_DTD:
             raise FormatError(Reason.NOT_HEALTH_EXPORT)
         if self._fed - self._parser.CurrentByteIndex > _MAX_ELEMENT or len(self._names) > _MAX_NAMES:
@@ -217,6 +222,7 @@ class _Export:
         """Read the Records that were closed since."""
         records, self._records = self._records, []
         lines, self._lines = self._lines, []
+        self._drained = self._fed
         for place in self._rows.put_plain(records):
             self._take_record(records[place], lines[place], {})
 
@@ -244,6 +250,7 @@ class _Export:
 
     def _finish(self) -> None:
         """Let out what no Correlation claimed, and say what was not read."""
+        self._drain()
         for row in self._pairs.left():
             self._rows.put(row)
         for name, count in self._unread.items():

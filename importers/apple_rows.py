@@ -5,21 +5,26 @@ What many share (type, unit, source, device) is a :class:`Series`, found by the 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
+from itertools import chain
 
+import numpy as np
+
+from importers.apple_dates import periods
 from importers.apple_values import (
     MAX_CACHE,
     MAX_TEXT,
     NO_PAIR,
-    SECONDS,
-    TIMES,
     Attributes,
-    Dates,
     Kind,
+    Pair,
     category_value,
     components,
     device_name,
+    period,
 )
 from importers.candidates import Reason, RowError
+from keys.envelope import microseconds
 from policies.vocabulary import Category
 from vault.columns import NO_END, Builder, Columns, Number, Part, Shape, Units
 from vault.errors import MalformedRecordError
@@ -27,6 +32,7 @@ from vault.record import Provenance, Record
 
 _MAX_KINDS = 256
 _MAX_KEY = 2_000
+_MICROSECOND = timedelta(microseconds=1)
 _NO_UNITS = Units("", None, same=False)
 
 
@@ -53,7 +59,6 @@ class Rows:
         self._provenance = provenance
         self._kinds: dict[tuple[str, str], Kind] = {}
         self._series: dict[tuple[str | None, ...], Series] = {}
-        self._dates = Dates()
         self._builder, self._batch = Builder(), 0
 
     def __len__(self) -> int:
@@ -77,13 +82,16 @@ class Rows:
         unit = get("unit", "") if value is not None else ""
         key = get("type"), unit, get("device", ""), get("sourceName", "")
         series = self._series.get(key) or self._new_series(*key)
-        start, zone, duration = self._dates.period(get("startDate"), get("endDate"))
+        start, end = period(attributes)
+        zone = start.utcoffset() or timedelta()
+        duration = NO_END if end is None else (end - start) // _MICROSECOND
+        when = microseconds(start), int(zone.total_seconds()) // 60, duration
         if series.kind.numeric:
             if value is None:
                 raise RowError(Reason.NO_VALUE)
-            return series, start, zone, duration, series.kind.pair(value), ""
+            return series, *when, series.kind.pair(value), ""
         text = "" if value is None else category_value(value, attributes["type"])
-        return series, start, zone, duration, NO_PAIR, text
+        return series, *when, NO_PAIR, text
 
     def put(self, row: Row) -> None:
         """Add a row."""
@@ -94,36 +102,39 @@ class Rows:
     def put_plain(self, found: Sequence[Attributes]) -> list[int]:
         """Read and add the Records that are a number and nothing more, nearly all; return the places of the rest.
 
-        It does what :meth:`read` and :meth:`put` do, in one loop: here an import of years spends its time.
+        It does what :meth:`read` and :meth:`put` do, for many at once: here an import of years spends its time.
         """
-        known, days, day, times, seconds = self._series, self._dates.days, self._dates.day, TIMES, SECONDS
-        rows: list[int] = []
-        numbers: list[Number] = []
+        known = self._series
         rest: list[int] = []
+        plain: list[tuple[int, int, Pair, str, str]] = []
         for place, attributes in enumerate(found):
             get = attributes.get
-            value, first, last = get("value", ""), get("startDate", ""), get("endDate", "")
+            value, first = get("value", ""), get("startDate", "")
             key = get("type"), get("unit", ""), get("device", ""), get("sourceName", "")
             try:
                 series = known.get(key) or self._new_series(*key)
-                midnight, zone = days.get(first[:11] + first[19:]) or day(first)
-                start = midnight + times[first[11:16]] + seconds[first[16:19]]
-                duration = NO_END
-                if last != first:
-                    midnight, _ = days.get(last[:11] + last[19:]) or day(last)
-                    duration = midnight + times[last[11:16]] + seconds[last[16:19]] - start
-                pair = series.kind.pairs.get(value) or series.kind.pair(value)
-            except (KeyError, RowError):
+                pair = series.kind.pairs.get(value) or series.kind.pair(value) if series.is_plain else None
+            except RowError:
+                pair = None
+            if pair is None:
                 rest.append(place)
-                continue
-            if series.is_plain and (duration > 0 or last == first):
-                number = series.number if series.batch == self._batch else self._number(series)
-                rows += (number, start, duration, zone, -1, -1)
-                numbers += pair
             else:
-                rest.append(place)
-        self._builder.rows(rows, numbers)
-        return rest
+                number = series.number if series.batch == self._batch else self._number(series)
+                plain.append((place, number, pair, first, get("endDate", first)))
+        return sorted(rest + self._put_plain(plain)) if plain else rest
+
+    def _put_plain(self, plain: Sequence[tuple[int, int, Pair, str, str]]) -> list[int]:
+        places, numbers, pairs, firsts, lasts = zip(*plain, strict=True)
+        when = periods(firsts, lasts)
+        none = np.full(len(plain), -1)
+        table = np.stack((np.array(numbers), when.start, when.duration, when.zone, none, none), axis=1)
+        if when.read.all():
+            self._builder.rows(table.ravel().tolist(), [*chain.from_iterable(pairs)])
+            return []
+        good = np.flatnonzero(when.read)
+        kept = [*chain.from_iterable(pairs[at] for at in good.tolist())]
+        self._builder.rows(table[good].ravel().tolist(), kept)
+        return [places[at] for at in np.flatnonzero(~when.read).tolist()]
 
     def _number(self, series: Series) -> int:
         """Return the number of a series' shape in the rows at hand."""

@@ -1,8 +1,4 @@
-"""What stands in a row of Apple Health's export: values, dates, and the names of devices.
-
-Ten years of a watch are millions of rows of few kinds, days and values, so each of these is read once and
-remembered; :data:`MAX_CACHE` bounds how many.
-"""
+"""What stands in an element of Apple Health's export: values, dates, and the names of devices."""
 
 import re
 from datetime import UTC, datetime
@@ -10,8 +6,7 @@ from decimal import Decimal
 
 from importers import codes
 from importers.candidates import YEARS, Reason, RowError, excerpt
-from keys.envelope import microseconds
-from vault.columns import NO_END, NOTHING, Number, Units, split
+from vault.columns import NOTHING, Number, Units, split
 from vault.measures import HEALTHKIT, canonical
 from vault.record import Code, Component, Quantity
 from vault.units import MAX_DIGITS, bounded, is_ucum, ucum
@@ -21,14 +16,6 @@ MAX_CACHE = 4_096
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _DATE_LENGTH = len("2026-03-01 08:00:00 -0500")
-_SECOND = 1_000_000
-#: The µs of a day's minutes, and of a minute's seconds, as they are written.
-TIMES = {
-    f"{hour:02d}:{minute:02d}": (60 * hour + minute) * 60 * _SECOND
-    for hour in range(24)
-    for minute in range(60)
-}
-SECONDS = {f":{second:02d}": second * _SECOND for second in range(60)}
 _DEVICE_NAME = re.compile(
     r"\bname:(.*?)(?:, (?:manufacturer|model|hardware|firmware|software|localIdentifier):|>?$)"
 )
@@ -92,62 +79,16 @@ class Kind:
         return split(quantity.value), NOTHING if other is None or self.units.same else split(other.value)
 
 
-class Dates:
-    """Reads ``2026-03-01 08:00:00 -0500``, each day once.
-
-    ``days`` has the midnight (µs since 1970) and the zone (minutes) of ``2026-03-01  -0500``.
-    """
-
-    __slots__ = ("days",)
-
-    def __init__(self) -> None:
-        self.days: dict[str, tuple[int, int]] = {}
-
-    def period(self, first: str | None, last: str | None) -> tuple[int, int, int]:
-        """Return a row's start in µs since 1970, its zone in minutes, and its duration where its end differs.
-
-        Raises:
-            RowError: there is no date, or it is none, or not of the years that are taken; the end comes first.
-        """
-        if not first:
-            raise RowError(Reason.NO_DATE)
-        start, zone = self._moment(first)
-        if last is None or last == first:
-            return start, zone, NO_END
-        duration = self._moment(last)[0] - start
-        if duration < 0:
-            raise RowError(Reason.ENDS_BEFORE_START)
-        return start, zone, duration or NO_END
-
-    def day(self, text: str) -> tuple[int, int]:
-        """Return a date's midnight and zone, and remember them.
-
-        Raises:
-            RowError: it is no date, or not of the years that are taken.
-        """
-        at = date(text)
-        zone = at.utcoffset()
-        assert zone is not None  # noqa: S101 date() has seen to it
-        if len(self.days) >= MAX_CACHE:
-            self.days.clear()
-        midnight = microseconds(at.replace(hour=0, minute=0, second=0))
-        found = self.days[text[:11] + text[19:]] = midnight, int(zone.total_seconds()) // 60
-        return found
-
-    def _moment(self, text: str) -> tuple[int, int]:
-        midnight, zone = self.days.get(text[:11] + text[19:]) or self.day(text)
-        try:
-            return midnight + TIMES[text[11:16]] + SECONDS[text[16:19]], zone
-        except KeyError:  # strange, but perhaps a time
-            return microseconds(date(text)), zone
-
-
 def _is_plain(digits: str) -> bool:
     return digits.isascii() and digits.isdigit()
 
 
 def period(attributes: Attributes) -> tuple[datetime, datetime | None]:
-    """Return a row's start, and its end where it differs."""
+    """Return an element's start, and its end where it differs.
+
+    Raises:
+        RowError: there is no date, or it is none, or not of the years that are taken; the end comes first.
+    """
     first, last = attributes.get("startDate"), attributes.get("endDate")
     if not first:
         raise RowError(Reason.NO_DATE)

@@ -45,6 +45,13 @@ def test_default_attributes_are_not_values() -> None:
     assert not records(items)
 
 
+@pytest.mark.parametrize("name", ["nosuch", "utf-7", "shift_jis"])
+def test_encoding_that_cannot_be_read_is_refused_as_a_file(name: str) -> None:
+    """It is the file that is at fault, and no other try would read it."""
+    with pytest.raises(FormatError):
+        apple(f'<?xml version="1.0" encoding="{name}"?>\n<HealthData></HealthData>'.encode())
+
+
 def test_undeclared_entity_ends_the_reading() -> None:
     """1&x;23 must never be read as 123."""
     with pytest.raises(FormatError):
