@@ -14,9 +14,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 V := .venv
 R := app/requirements
 PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet
-# A file's tests stay together: they share servers. As many files at once as there are cores, in the folder's order: the
-# long ones, which stand among the first, must not come last.
-PYTEST := $(V)/bin/python -m pytest -q -rs -n auto --dist loadfile --no-loadscope-reorder
+# A file's tests stay together: they share servers. One file more at once than there are cores, since many tests wait; in the
+# folder's order, since the long ones, which stand among the first, must not come last.
+PYTEST := $(V)/bin/python -m pytest -q -rs -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 SET_UP := Makefile pyproject.toml $(R)/build.txt $(R)/run.txt
 
 .DEFAULT_GOAL := demo

@@ -1,7 +1,6 @@
 """Other people's files, imported through the running server, with the counts that a right program finds."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -70,14 +69,13 @@ def test_clemente_has_three_blood_pressures_with_diastolic_first(server: Server)
     assert [round(part["valueQuantity"]["value"], 2) for part in parts] == [71.58, 106.68]
 
 
-def test_every_hl7_observation_example_is_taken(server: Server) -> None:
-    """Examples of the standard are never lost, whatever they hold; the pressure is 107/60."""
-    states: Counter[object] = Counter()
-    for path in sorted(SAMPLES.glob("fhir/r4-examples/observation-*.json")):
-        told = _import(server, path, persona="vidar")
-        states[told["state"]] += 1
-        assert (told["read"], told["rejected"]) == (1, 0), path.name
-    assert set(states) == {"done"}
+def test_every_hl7_observation_example_is_taken(server: Server, tmp_path: Path) -> None:
+    """Examples of the standard are never lost, whatever they hold; here as NDJSON, a line each; one is 107/60."""
+    examples = sorted(SAMPLES.glob("fhir/r4-examples/observation-*.json"))
+    lines = tmp_path / "examples.ndjson"
+    lines.write_text("".join(" ".join(path.read_text().splitlines()) + "\n" for path in examples))
+    told = _import(server, lines, persona="vidar")
+    assert (told["state"], told["read"], told["rejected"]) == ("done", len(examples), 0)
     with httpx.Client(base_url=server.url, timeout=120) as http:
         found = (
             Caller(http, "vidar").http.get("/fhir/Observation?category=blood-pressure&date=2012-09-17").json()

@@ -28,7 +28,7 @@ async def test_random_steps_agree_with_the_naive_model(world: World) -> None:
 def test_nothing_is_lost_doubled_half_or_unlogged_under_sigkill(on: str, tmp_path: Path) -> None:
     """Server, import child and PostgreSQL die at random moments of the main job, and no hand is lifted after."""
     told: list[str] = []
-    outcome = kills.run(tmp_path / "data", on, kills=5, seed=3, told=told.append)
+    outcome = kills.run(tmp_path / "data", on, kills=3, seed=3, told=told.append)
     assert outcome.deeds > 0
     assert len(told) == outcome.kills
     assert (outcome.lost, outcome.twice, outcome.half, outcome.unlogged) == ([], [], [], [])
