@@ -147,38 +147,12 @@ class Columns:
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(counts, out=offsets[1:])
         numbers = np.repeat(self.offsets[:-1][rows] - offsets[:-1], counts) + np.arange(offsets[-1])
-        return Columns(
-            shapes=self.shapes,
-            strings=self.strings,
-            shape=self.shape[rows],
-            start=self.start[rows],
-            duration=self.duration[rows],
-            zone=self.zone[rows],
-            mantissa=self.mantissa[numbers],
-            exponent=self.exponent[numbers],
-            text=self.text[rows],
-            resource=self.resource[rows],
-            fingerprint=self.fingerprint[rows],
-            offsets=offsets,
-        )
+        return self._of(rows, numbers, offsets)
 
     def between(self, first: int, end: int) -> "Columns":
         """Return the rows from ``first`` up to ``end``, without copying them."""
         rows, numbers = slice(first, end), slice(int(self.offsets[first]), int(self.offsets[end]))
-        return Columns(
-            shapes=self.shapes,
-            strings=self.strings,
-            shape=self.shape[rows],
-            start=self.start[rows],
-            duration=self.duration[rows],
-            zone=self.zone[rows],
-            mantissa=self.mantissa[numbers],
-            exponent=self.exponent[numbers],
-            text=self.text[rows],
-            resource=self.resource[rows],
-            fingerprint=self.fingerprint[rows],
-            offsets=self.offsets[first : end + 1] - self.offsets[first],
-        )
+        return self._of(rows, numbers, self.offsets[first : end + 1] - self.offsets[first])
 
     def in_time_order(self) -> "Columns":
         """Return the rows by start; those of one moment stay in their order."""
@@ -223,6 +197,23 @@ class Columns:
         scale = _POWERS[np.abs(exponent)]
         mantissa = self.mantissa[at].astype(np.float64)
         return np.where(exponent < 0, mantissa / scale, mantissa * scale), there
+
+    def _of(self, rows: Any, numbers: Any, offsets: Ints) -> "Columns":
+        """Return the rows and numbers that two indexes or slices name."""
+        return Columns(
+            shapes=self.shapes,
+            strings=self.strings,
+            shape=self.shape[rows],
+            start=self.start[rows],
+            duration=self.duration[rows],
+            zone=self.zone[rows],
+            mantissa=self.mantissa[numbers],
+            exponent=self.exponent[numbers],
+            text=self.text[rows],
+            resource=self.resource[rows],
+            fingerprint=self.fingerprint[rows],
+            offsets=offsets,
+        )
 
     def _record(self, row: int) -> Record:
         shape = self.shapes[self.shape[row]]
