@@ -11,7 +11,7 @@ from importers.wire import BrokenPipeToChildError, Claim, Progress
 from policies.vocabulary import Category
 from vault import naming, state
 from vault.change import Change, StaleGenerationError
-from vault.columns import Marks
+from vault.columns import Marks, read_marks
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.segment import Parts, Segment
 from vault.state import Drawer, VaultState
@@ -53,7 +53,7 @@ class Batch:
         """Return what is claimed of each shelf."""
         keys = vault_state.keys
         return {
-            (name, naming.month_tag(keys, named(name), month)): np.unique(marks_of(b"".join(claimed)))
+            (name, naming.month_tag(keys, named(name), month)): np.unique(read_marks(b"".join(claimed)))
             for (name, month), claimed in self.claims.items()
         }
 
@@ -64,11 +64,6 @@ def named(name: str) -> DrawerName:
         return name if name == INTAKE_DRAWER else Category(name)
     except ValueError:
         raise BrokenPipeToChildError("the import child named an unknown drawer") from None
-
-
-def marks_of(fingerprints: bytes) -> Marks:
-    """Read fingerprints as they stand in a row, 8 bytes each."""
-    return np.frombuffer(fingerprints, dtype=">u8").astype(np.uint64)
 
 
 def hold(connection: Connection, change: Change, batch: Batch, claimed: Mapping[At, Marks]) -> None:
@@ -86,8 +81,8 @@ def hold(connection: Connection, change: Change, batch: Batch, claimed: Mapping[
         if found is None or found.shelves.get(tag, b"") == batch.shelves.get((name, tag), b""):
             continue
         rows = state.segments(connection, change.state, found, tags=[tag], parts=Parts.MARKS)
-        there = marks_of(b"".join(row.fingerprints for row in rows))
-        ours = marks_of(b"".join(fingerprints))
+        there = read_marks(b"".join(row.fingerprints for row in rows))
+        ours = read_marks(b"".join(fingerprints))
         wanted = claimed.get((name, tag), _NONE)
         if np.isin(ours, there).any() or not np.isin(wanted, np.concatenate((there, ours))).all():
             raise StaleGenerationError("the shelf moved on")
@@ -110,7 +105,7 @@ def keep_claims(
         where = [*(_CLAIMS.c[column] == value for column, value in at.items()), _CLAIMS.c.tag.in_(list(mine))]
         old = connection.execute(select(_CLAIMS.c.tag, _CLAIMS.c.fingerprints).where(*where)).all()
         for tag, fingerprints in old:
-            mine[bytes(tag)] = np.union1d(mine[bytes(tag)], marks_of(fingerprints))
+            mine[bytes(tag)] = np.union1d(mine[bytes(tag)], read_marks(fingerprints))
         connection.execute(delete(_CLAIMS).where(*where))
         rows = [
             {**at, "tag": tag, "fingerprints": marks.astype(">u8").tobytes()} for tag, marks in mine.items()

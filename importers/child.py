@@ -45,7 +45,7 @@ from keys.keystore import VaultKeys
 from keys.primitives import KeysError, PublicKey
 from policies.vocabulary import Category
 from vault import marks, naming, segment
-from vault.columns import NOTHING, Builder, Columns, Marks, Shape, Units
+from vault.columns import NOTHING, Builder, Columns, Marks, Shape, Units, read_marks, write_marks
 from vault.errors import MalformedRecordError
 from vault.naming import INTAKE_DRAWER
 from vault.record import Author, AuthorKind, Code, Origin, Provenance
@@ -218,7 +218,7 @@ class Child:
         lock = self._lock(told)
         for month, theirs, own in zip(months, told.theirs, told.own, strict=True):
             place = Place(lock, naming.month_tag(self._keys, name, month))
-            self._shelves[name, month] = _Shelf(place, _marks(theirs), _marks(own))
+            self._shelves[name, month] = _Shelf(place, read_marks(theirs), read_marks(own))
 
     def _lock(self, told: Shelf) -> Lock:
         """Return the lock of all that this import seals to one generation of a drawer."""
@@ -243,20 +243,17 @@ class Child:
             self._claim(key, found[there])
         fresh = rows.take(first & ~there & ~mine).in_time_order()
         written = datetime.now(UTC)
-        for row in segment.seal_all(fresh, shelf.place, import_id=self._task.import_id, written=written):
+        place = [(shelf.place, len(fresh))]
+        for row in segment.seal_all(fresh, place, import_id=self._task.import_id, written=written):
             send(self._out, Sealed(str(key[0]), row))
 
     def _claim(self, key: Key, claimed: Marks) -> None:
         if len(claimed):
-            send(self._out, Claim(str(key[0]), key[1], np.unique(claimed).astype(">u8").tobytes()))
+            send(self._out, Claim(str(key[0]), key[1], write_marks(np.unique(claimed))))
 
 
 def _among(found: Marks, known: Marks) -> npt.NDArray[np.bool_]:
     return np.isin(found, known) if len(known) else np.zeros(len(found), dtype=bool)
-
-
-def _marks(raw: bytes) -> Marks:
-    return np.frombuffer(raw, dtype=">u8").astype(np.uint64)
 
 
 def main() -> None:

@@ -103,18 +103,18 @@ def same(left: bytes, right: bytes) -> bool:
 
 
 def fingerprints(key: bytes, blocks: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Return a keyed 64-bit fingerprint of each row of ``blocks`` (n rows, k blocks, two 64-bit words each).
+    """Return keyed 64-bit fingerprints of n messages: ``blocks`` are k blocks of each (k, n, two 64-bit words).
 
     It is CBC-MAC by AES-256 (ISO/IEC 9797-1, algorithm 1, no padding), its first 8 bytes read big-endian, for
     all rows at once. That is sound where no message is the beginning of another: a caller's first block must
     settle how many follow.
     """
     cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 the bare cipher, chained below
-    state = np.zeros((len(blocks), 2), dtype="<i8")
-    for number in range(blocks.shape[1]):
-        chained = cipher.update((state ^ blocks[:, number]).tobytes())
+    state = np.zeros((blocks.shape[1], 2), dtype="<i8")
+    for block in blocks:
+        chained = cipher.update((state ^ block).tobytes())
         state = np.frombuffer(chained, dtype="<i8").reshape(-1, 2)
-    return state[:, 0].astype("<i8").view(">u8").astype(np.uint64)
+    return state[:, 0].copy().view(">u8").astype(np.uint64)
 
 
 def encrypt(key: bytes, plaintext: bytes, *, associated: bytes) -> bytes:

@@ -3,12 +3,10 @@
 Whoever adds gets the same reply for a new record and for one that was there, and learns nothing of the rest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
@@ -16,16 +14,16 @@ from sqlalchemy import Connection
 from audit.events import Activity, Decision, EventKind, HeadRef
 from consent.gate import Authorization, NextStep, Refused
 from consent.judge import Need, Reason
-from consent.scope import Mask
+from consent.scope import Mask, Scope
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed, Purpose
 from sharing.house import House
 from vault import marks, naming, segment, state
 from vault.change import Change, StaleRulesError
-from vault.columns import Columns
+from vault.columns import Columns, read_marks
 from vault.days import local_days
 from vault.record import Record
-from vault.segment import Lock, Parts, Place, Segment
+from vault.segment import Lock, Parts, Place
 from vault.state import VaultState
 
 _TRIES = 4
@@ -45,13 +43,6 @@ class Added:
     def records(self) -> tuple[Record, ...]:
         """The same as records, in the order in which they came."""
         return tuple(self.columns.records())
-
-
-class _Shelf(NamedTuple):
-    """Rows of one month."""
-
-    month: str
-    rows: Columns
 
 
 async def add(
@@ -117,10 +108,10 @@ async def _add_once(
     if not taken.all():
         await _log_refused(house, authorization, columns.take(~taken), need)
     marked = marks.marked(columns.take(taken), vault_state.keys.intake)
-    shelved = {category: list(_shelves(marked, category)) for category in _categories(marked)}
+    sorted_in = {category: _in_order(marked, category) for category in _categories(marked)}
     at = house.clock()
     stored, head = await house.database.write(
-        lambda connection: _store(house, connection, vault_state, shelved, at)
+        lambda connection: _store(house, connection, vault_state, sorted_in, at)
     )
     if head is not None:
         await house.changed(authorization, head, {"stored": stored})
@@ -128,19 +119,29 @@ async def _add_once(
 
 
 def _categories(columns: Columns) -> tuple[Category, ...]:
-    return tuple(dict.fromkeys(columns.shapes[number].category for number in np.unique(columns.shape)))
+    used = np.bincount(columns.shape).nonzero()[0]
+    return tuple(dict.fromkeys(columns.shapes[number].category for number in used.tolist()))
 
 
 def _permitted(authorization: Authorization, columns: Columns) -> Mask:
     """Tell which records may be added, by category and by the rules' finer terms (codes, the data's dates)."""
-    codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
     taken = np.zeros(len(columns), dtype=np.bool_)
-    for number in np.unique(columns.shape):
-        scope = authorization.scopes.get(columns.shapes[number].category)
+    for category in _categories(columns):
+        scope = authorization.scopes.get(category)
         if scope is not None:
-            rows = columns.shape == number
-            taken[rows] = scope.mask(codes, columns.shape[rows], days[rows])
+            rows = _of(columns, category)
+            taken[rows] = True if scope.whole else _open(scope, columns.take(rows))
     return taken
+
+
+def _open(scope: Scope, columns: Columns) -> Mask:
+    return scope.mask([shape.code.code for shape in columns.shapes], columns.shape, local_days(columns.start))
+
+
+def _of(columns: Columns, category: Category) -> Mask:
+    """Tell which rows are of a category."""
+    found: Mask = np.array([shape.category is category for shape in columns.shapes])[columns.shape]
+    return found
 
 
 async def _log_refused(house: House, authorization: Authorization, refused: Columns, need: Need) -> None:
@@ -154,62 +155,52 @@ async def _log_refused(house: House, authorization: Authorization, refused: Colu
     await house.log.append(beside)
 
 
-def _shelves(columns: Columns, category: Category) -> Iterator[_Shelf]:
-    """Sort one category's rows by month and moment; of several that are alike, the first stays."""
-    mine = np.array([shape.category is category for shape in columns.shapes])[columns.shape]
-    rows = columns.take(mine)
+def _in_order(columns: Columns, category: Category) -> Columns:
+    """Return one category's rows by moment; of several that are alike, the first stays."""
+    rows = columns.take(_of(columns, category))
     ranked = np.sort(rows.fingerprint)
     if np.any(ranked[1:] == ranked[:-1]):
-        rows = rows.take(np.unique(rows.fingerprint, return_index=True)[1])
-    ordered = rows.in_time_order()
-    months = naming.month_numbers(ordered.start)
-    begins = [0, *(np.flatnonzero(np.diff(months)) + 1).tolist(), len(ordered)]
-    for first, end in pairwise(begins if len(ordered) else []):
-        yield _Shelf(naming.month_named(int(months[first])), ordered.between(first, end))
+        rows = rows.take(np.sort(np.unique(rows.fingerprint, return_index=True)[1]))
+    return rows.in_time_order()
 
 
 def _store(
     house: House,
     connection: Connection,
     asked: VaultState,
-    shelved: dict[Category, list[_Shelf]],
+    sorted_in: dict[Category, Columns],
     at: datetime,
 ) -> tuple[int, HeadRef | None]:
     change = house.change(connection, asked.vault, at)
     change.demand_rules(asked.head.rules_version)
     stored = sum(
-        _store_category(house, connection, change, category, shelves) for category, shelves in shelved.items()
+        _store_category(house, connection, change, category, rows) for category, rows in sorted_in.items()
     )
     return stored, change.finish() if stored else None
 
 
 def _store_category(
-    house: House, connection: Connection, change: Change, category: Category, shelves: list[_Shelf]
+    house: House, connection: Connection, change: Change, category: Category, rows: Columns
 ) -> int:
     wanted = house.wanted(change.state, category, change.at)
     generation, public = change.generation_for(category, wanted)
     drawer = change.drawer(category)
     assert drawer is not None  # noqa: S101 generation_for has made it
-    tags = [naming.month_tag(change.state.keys, category, shelf.month) for shelf in shelves]
-    there = _there(state.segments(connection, change.state, drawer, tags=tags, parts=Parts.MARKS))
+    keys, months = change.state.keys, naming.month_numbers(rows.start)
+    tags = {
+        int(month): naming.month_tag(keys, category, naming.month_named(int(month)))
+        for month in np.unique(months)
+    }
+    there = state.segments(connection, change.state, drawer, tags=tags.values(), parts=Parts.MARKS)
+    if there:
+        known = read_marks(b"".join(row.fingerprints for row in there))
+        stale = np.isin(months, [month for month, tag in tags.items() if tag in {row.tag for row in there}])
+        stale[stale] = np.isin(rows.fingerprint[stale], known)
+        rows, months = rows.take(~stale), months[~stale]
+    if not len(rows):
+        return 0
     lock = Lock.to(public, vault=change.state.vault, drawer=drawer.id, generation=generation)
-    stored, sealed = 0, []
-    for tag, shelf in zip(tags, shelves, strict=True):
-        fresh = shelf.rows.take(~np.isin(shelf.rows.fingerprint, there.get(tag, _NONE)))
-        place = Place(lock, tag)
-        sealed += segment.seal_all(fresh, place, import_id=b"", written=change.at)
-        stored += len(fresh)
-    if sealed:
-        change.add(category, sealed)
-    return stored
-
-
-_NONE = np.zeros(0, dtype=np.uint64)
-
-
-def _there(rows: Sequence[Segment]) -> dict[bytes, np.ndarray]:
-    """Return the fingerprints that stand on each shelf."""
-    found: dict[bytes, list[bytes]] = {}
-    for row in rows:
-        found.setdefault(row.tag, []).append(row.fingerprints)
-    return {tag: np.frombuffer(b"".join(raw), dtype=">u8").astype(np.uint64) for tag, raw in found.items()}
+    ends = [*(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(rows)]
+    shelves = [(Place(lock, tags[int(months[end - 1])]), end) for end in ends]
+    change.add(category, segment.seal_all(rows, shelves, import_id=b"", written=change.at))
+    return len(rows)

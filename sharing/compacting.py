@@ -125,8 +125,8 @@ def _store(house: House, connection: Connection, vault: bytes, piles: Iterable[_
         generation, public = change.generation_for(pile.category, wanted)
         drawer, first = naming.drawer_id(change.state.keys, pile.category), pile.rows[0]
         lock = Lock.to(public, vault=vault, drawer=drawer, generation=generation)
-        place = Place(lock, first.tag)
-        full = segment.seal_all(pile.columns, place, import_id=first.import_id, written=change.at)
+        shelf = (Place(lock, first.tag), len(pile.columns))
+        full = segment.seal_all(pile.columns, [shelf], import_id=first.import_id, written=change.at)
         change.remove(pile.category, pile.rows)
         change.add(pile.category, full)
     return change.finish()

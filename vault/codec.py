@@ -4,7 +4,9 @@ The fingerprints are not in the block: they stand beside it in the clear, since 
 """
 
 import struct
+import threading
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,12 +16,13 @@ import zstandard
 
 from keys.envelope import microseconds
 from policies.vocabulary import Category
-from vault.columns import Columns, Part, Shape, Units
+from vault.columns import Columns, Part, Shape, Units, read_marks
 from vault.errors import MalformedRecordError
 from vault.record import Author, AuthorKind, Code, Origin, Provenance
 
 VERSION = 1
 _HEADER = struct.Struct(">BII")  # version, records, length of the JSON part
+_U2, _I1, _I2, _I4, _I8 = map(np.dtype, ("<u2", "<i1", "<i2", "<i4", "<i8"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_BLOCK = 256 << 20
 
@@ -27,20 +30,21 @@ MAX_BLOCK = 256 << 20
 def encode(columns: Columns) -> bytes:
     """Write records as one compressed block."""
     columns = columns.compact()
-    head = _write_head(_Head([_Shape.of(shape) for shape in columns.shapes], list(columns.strings)))
-    parts = [
-        _HEADER.pack(VERSION, len(columns), len(head)),
-        head,
-        columns.shape.astype("<u2").tobytes(),
-        np.diff(columns.start, prepend=np.int64(0)).astype("<i8").tobytes(),
-        columns.duration.astype("<i8").tobytes(),
-        columns.zone.astype("<i2").tobytes(),
-        columns.mantissa.astype("<i8").tobytes(),
-        columns.exponent.tobytes(),
-        columns.text.astype("<i4").tobytes(),
-        columns.resource.astype("<i4").tobytes(),
-    ]
-    return zstandard.ZstdCompressor(level=3).compress(b"".join(parts))
+    head = _write_head(_Head(list(map(_shape_of, columns.shapes)), list(columns.strings)))
+    step = columns.start.copy()
+    step[1:] -= columns.start[:-1]
+    arrays = (
+        (columns.shape, _U2),
+        (step, _I8),
+        (columns.duration, _I8),
+        (columns.zone, _I2),
+        (columns.mantissa, _I8),
+        (columns.exponent, _I1),
+        (columns.text, _I4),
+        (columns.resource, _I4),
+    )
+    written = [array.astype(kind, copy=False).tobytes() for array, kind in arrays]
+    return _compress(b"".join((_HEADER.pack(VERSION, len(columns), len(head)), head, *written)))
 
 
 def decode(block: bytes, fingerprints: bytes) -> Columns:
@@ -72,26 +76,37 @@ def _decode(raw: bytes, fingerprints: bytes) -> Columns:
     head = _read_head(raw[_HEADER.size : _HEADER.size + size])
     shapes = tuple(one.shape() for one in head.shapes)
     reader = _Reader(raw, _HEADER.size + size)
-    shape = reader.take("<u2", count)
+    shape = reader.take(_U2, count)
     offsets = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(np.array([one.numbers for one in shapes], dtype=np.int64)[shape], out=offsets[1:])
     columns = Columns(
         shapes=shapes,
         strings=tuple(head.strings),
         shape=shape,
-        start=np.cumsum(reader.take("<i8", count)),
-        duration=reader.take("<i8", count),
-        zone=reader.take("<i2", count),
-        mantissa=reader.take("<i8", int(offsets[-1])),
-        exponent=reader.take("<i1", int(offsets[-1])),
-        text=reader.take("<i4", count),
-        resource=reader.take("<i4", count),
-        fingerprint=np.frombuffer(fingerprints, dtype=">u8").astype(np.uint64),
+        start=np.cumsum(reader.take(_I8, count)),
+        duration=reader.take(_I8, count),
+        zone=reader.take(_I2, count),
+        mantissa=reader.take(_I8, int(offsets[-1])),
+        exponent=reader.take(_I1, int(offsets[-1])),
+        text=reader.take(_I4, count),
+        resource=reader.take(_I4, count),
+        fingerprint=read_marks(fingerprints),
         offsets=offsets,
     )
     reader.end()
     _check_indexes(columns)
     return columns
+
+
+_workers = threading.local()
+
+
+def _compress(raw: bytes) -> bytes:
+    """Write one zstd frame; a thread keeps its compressor, whose tables cost as much as compressing a month."""
+    compressor = getattr(_workers, "compressor", None)
+    if compressor is None:
+        compressor = _workers.compressor = zstandard.ZstdCompressor(level=3)
+    return bytes(compressor.compress(raw))
 
 
 def _decompress(block: bytes) -> bytes:
@@ -112,7 +127,7 @@ class _Reader:
     def __init__(self, raw: bytes, at: int) -> None:
         self._raw, self._at = raw, at
 
-    def take(self, kind: str, count: int) -> npt.NDArray[Any]:
+    def take(self, kind: np.dtype[Any], count: int) -> npt.NDArray[Any]:
         array = np.frombuffer(self._raw, dtype=kind, count=count, offset=self._at)
         self._at += array.nbytes
         return array.astype(array.dtype.newbyteorder("="))
@@ -170,6 +185,9 @@ class _Shape(msgspec.Struct, forbid_unknown_fields=True):
         parts = tuple(Part(Code(*part[:3]), part[3], Units(*part[4:])) for part in self.components)
         code, units = Code(*self.code), Units(*self.units)
         return Shape(self.category, self.kind, code, self.status, units, parts, provenance)
+
+
+_shape_of = lru_cache(maxsize=1 << 12)(_Shape.of)
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -112,27 +112,6 @@ class Columns:
             marks.append(record.fingerprint)
         return replace(builder.columns(), fingerprint=np.array(marks, dtype=np.uint64))
 
-    @classmethod
-    def uniform(cls, shape: Shape, start: Ints, mantissa: Ints, exponent: npt.NDArray[np.int8]) -> Self:
-        """Return measurements of one shape with one number each, shown in UTC and without an end."""
-        count = len(start)
-        numbers, exponents = np.zeros(2 * count, np.int64), np.full(2 * count, NO_NUMBER, np.int8)
-        numbers[::2], exponents[::2] = mantissa, exponent
-        return cls(
-            shapes=(shape,),
-            strings=(),
-            shape=np.zeros(count, np.uint16),
-            start=start.astype(np.int64),
-            duration=np.full(count, NO_END, np.int64),
-            zone=np.zeros(count, np.int16),
-            mantissa=numbers,
-            exponent=exponents,
-            text=np.full(count, -1, np.int32),
-            resource=np.full(count, -1, np.int32),
-            fingerprint=np.zeros(count, np.uint64),
-            offsets=np.arange(0, 2 * count + 1, 2, dtype=np.int64),
-        )
-
     def marked(self, fingerprint: Marks) -> "Columns":
         """Return the same with their fingerprints."""
         return replace(self, fingerprint=fingerprint)
@@ -162,18 +141,21 @@ class Columns:
 
     def compact(self) -> "Columns":
         """Return the same without the shapes and strings that no row names."""
-        used = np.flatnonzero(np.bincount(self.shape, minlength=len(self.shapes)))
-        named = np.zeros(0, dtype=np.int32)
-        if self.strings:
-            named = np.unique(np.concatenate((self.text, self.resource)))
-            named = named[named >= 0]
-        if len(used) == len(self.shapes) and len(named) == len(self.strings):
+        used = np.bincount(self.shape, minlength=len(self.shapes)).nonzero()[0]
+        if len(used) < len(self.shapes):
+            number = np.zeros(len(self.shapes), dtype=np.uint16)
+            number[used] = np.arange(len(used))
+            shapes = tuple(self.shapes[i] for i in used.tolist())
+            return replace(self, shapes=shapes, shape=number[self.shape]).compact()
+        if not self.strings:
+            return self
+        named = np.unique(np.concatenate((self.text, self.resource)))
+        named = named[named >= 0]
+        if len(named) == len(self.strings):
             return self
         return replace(
             self,
-            shapes=tuple(self.shapes[i] for i in used),
             strings=tuple(self.strings[i] for i in named),
-            shape=np.searchsorted(used, self.shape).astype(np.uint16),
             text=_renumbered(self.text, named),
             resource=_renumbered(self.resource, named),
         )
@@ -385,6 +367,16 @@ class Builder:
 
     def _string(self, text: str) -> int:
         return self._strings.setdefault(text, len(self._strings))
+
+
+def write_marks(marks: Marks) -> bytes:
+    """Write fingerprints as they stand beside a segment: 8 bytes each, big-endian."""
+    return marks.astype(">u8").tobytes()
+
+
+def read_marks(raw: bytes) -> Marks:
+    """Read them."""
+    return np.frombuffer(raw, dtype=">u8").astype(np.uint64)
 
 
 def split(value: Decimal) -> Number:

@@ -30,21 +30,25 @@ _NOTHING = bytes(16)
 
 def marks(columns: Columns, intake: bytes) -> Marks:
     """Return each row's fingerprint under a vault's intake key."""
-    key = derive(intake, label="fingerprint")
-    shapes = _words([_digest(intake, *_content(shape)) for shape in columns.shapes])
-    texts = _texts(columns, intake)
     numbers = np.array([1 + len(shape.parts) for shape in columns.shapes] or [1])[columns.shape]
     found = np.zeros(len(columns), dtype=np.uint64)
-    for count in np.unique(numbers).tolist():
-        rows = np.flatnonzero(numbers == count)
-        blocks = np.empty((len(rows), count + 3, 2), dtype="<i8")
-        blocks[:, 0] = shapes[columns.shape[rows]]
-        blocks[:, 1, 0], blocks[:, 1, 1] = columns.start[rows], columns.duration[rows]
-        at = columns.offsets[:-1][rows, np.newaxis] + 2 * np.arange(count)
-        blocks[:, 2:-1, 0], blocks[:, 2:-1, 1] = columns.mantissa[at], columns.exponent[at]
-        blocks[:, -1] = 0 if texts is None else texts[rows]
-        found[rows] = fingerprints(key, blocks)
+    for count in np.bincount(numbers).nonzero()[0].tolist():
+        rows = numbers == count
+        found[rows] = _alike(columns.take(rows), count, intake)
     return found
+
+
+def _alike(columns: Columns, count: int, intake: bytes) -> Marks:
+    """Return the fingerprints of rows that have ``count`` numbers each."""
+    shapes = _words([_digest(intake, *_content(shape)) for shape in columns.shapes])
+    texts = _texts(columns, intake)
+    blocks = np.empty((count + 3, len(columns), 2), dtype="<i8")
+    blocks[0] = shapes[columns.shape]
+    blocks[1, :, 0], blocks[1, :, 1] = columns.start, columns.duration
+    blocks[2:-1, :, 0] = columns.mantissa.reshape(-1, 2 * count)[:, ::2].T
+    blocks[2:-1, :, 1] = columns.exponent.reshape(-1, 2 * count)[:, ::2].T
+    blocks[-1] = 0 if texts is None else texts
+    return fingerprints(derive(intake, label="fingerprint"), blocks)
 
 
 def marked(columns: Columns, intake: bytes) -> Columns:

@@ -20,10 +20,10 @@ from itertools import pairwise
 from typing import Any
 
 from keys import envelope, primitives
-from keys.envelope import context, microseconds
+from keys.envelope import Boxes, context, microseconds
 from keys.primitives import Opener, PublicKey
 from vault import codec, summary
-from vault.columns import Columns
+from vault.columns import Columns, write_marks
 from vault.errors import Finding, TamperedError
 from vault.summary import Summary
 
@@ -57,6 +57,7 @@ _ABSENT = {
 }
 #: The columns that have a digest each, in the order of the digests.
 _COUNTED = ("sealed_key", "body", "summary", "fingerprints")
+_BODY, _SUMMARY = context("segment-body"), context("segment-summary")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -117,35 +118,45 @@ class Place:
 
 def seal(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> Segment:
     """Seal records as one segment; they must be of one drawer and month and carry their fingerprints."""
-    segment, lock = os.urandom(16), place.lock
-    key = _segment_key(lock.secret, segment)
-    header = _header(lock.vault, lock.drawer, place.tag, segment, lock.generation)
-    brief = summary.summarise(columns)
-    sealed = Segment(
-        vault_id=lock.vault,
-        drawer=lock.drawer,
-        tag=place.tag,
-        segment=segment,
-        generation=lock.generation,
-        born=lock.generation,
-        import_id=import_id,
-        sealed_key=lock.sealed,
-        body=envelope.seal_box(key, codec.encode(columns), bound_to=context("segment-body") + header),
-        summary=envelope.seal_box(key, brief, bound_to=context("segment-summary") + header),
-        fingerprints=columns.fingerprint.astype(">u8").tobytes(),
-        digests=b"",
-        written_us=microseconds(written),
-    )
-    return replace(sealed, digests=b"".join(_digest_of(sealed, name) for name in _COUNTED))
+    (brief,) = summary.summarise(columns, [len(columns)])
+    return _sealed(columns, brief, place, import_id, microseconds(written))
 
 
-def seal_all(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> list[Segment]:
-    """Seal any number of records, in time order, as segments of up to :data:`FULL` of about equal size."""
-    pieces = -(-len(columns) // FULL)
-    ends = [len(columns) * number // pieces for number in range(pieces + 1)] if pieces else []
+def seal_all(
+    columns: Columns, shelves: Sequence[tuple[Place, int]], *, import_id: bytes, written: datetime
+) -> list[Segment]:
+    """Seal any number of records of one drawer, each month's in time order, as segments of up to :data:`FULL`.
+
+    ``shelves`` names the place of each month, and where its rows end. A month's segments are of about equal size.
+    """
+    places, ends, begin = [], [], 0
+    for place, end in shelves:
+        pieces = -(-(end - begin) // FULL)
+        ends += [begin + (end - begin) * number // pieces for number in range(1, pieces + 1)]
+        places += [place] * pieces
+        begin = end
+    at = microseconds(written)
     return [
-        seal(columns.between(*one), place, import_id=import_id, written=written) for one in pairwise(ends)
+        _sealed(columns.between(*rows), brief, place, import_id, at)
+        for rows, brief, place in zip(
+            pairwise([0, *ends]), summary.summarise(columns, ends), places, strict=True
+        )
     ]
+
+
+def _sealed(columns: Columns, brief: bytes, place: Place, import_id: bytes, written_us: int) -> Segment:
+    segment, lock, born = os.urandom(16), place.lock, place.lock.generation
+    boxes = Boxes(_segment_key(lock.secret, segment))
+    header = _header(lock.vault, lock.drawer, place.tag, segment, born)
+    parts = (
+        lock.sealed,
+        boxes.seal(codec.encode(columns), bound_to=_BODY + header),
+        boxes.seal(brief, bound_to=_SUMMARY + header),
+        write_marks(columns.fingerprint),
+    )
+    digests = b"".join(map(_digest_of, parts))
+    where = (lock.vault, lock.drawer, place.tag, segment)
+    return Segment(*where, born, born, import_id, *parts, digests, written_us)
 
 
 def reseal(
@@ -186,14 +197,14 @@ def key_of(row: Segment, secret: bytes) -> bytes:
 def open_body(row: Segment, key: bytes) -> Columns:
     """Open the records."""
     header = _header(row.vault_id, row.drawer, row.tag, row.segment, row.born)
-    block = envelope.open_box(key, row.body, bound_to=context("segment-body") + header)
+    block = envelope.open_box(key, row.body, bound_to=_BODY + header)
     return codec.decode(block, row.fingerprints)
 
 
 def open_summary(row: Segment, key: bytes) -> Summary:
     """Open the summary."""
     header = _header(row.vault_id, row.drawer, row.tag, row.segment, row.born)
-    return summary.parse(envelope.open_box(key, row.summary, bound_to=context("segment-summary") + header))
+    return summary.parse(envelope.open_box(key, row.summary, bound_to=_SUMMARY + header))
 
 
 def digest(row: Segment, parts: Parts) -> bytes:
@@ -206,7 +217,7 @@ def digest(row: Segment, parts: Parts) -> bytes:
     """
     for number, name in enumerate(_COUNTED):
         kept = row.digests[32 * number : 32 * number + 32]
-        if name not in parts.absent and not primitives.same(_digest_of(row, name), kept):
+        if name not in parts.absent and not primitives.same(_digest_of(getattr(row, name)), kept):
             raise TamperedError(Finding.FORGED_SEGMENT)
     fields = (row.tag, row.segment, row.generation, row.born, row.import_id, row.digests, row.written_us)
     return hashlib.sha256(context("segment", row.vault_id, row.drawer, *fields)).digest()
@@ -218,8 +229,8 @@ def shelf_digest(rows: Sequence[Segment], parts: Parts) -> bytes:
     return hashlib.sha256(context("shelf") + b"".join(digest(row, parts) for row in ordered)).digest()
 
 
-def _digest_of(row: Segment, name: str) -> bytes:
-    return hashlib.sha256(getattr(row, name)).digest()
+def _digest_of(part: bytes) -> bytes:
+    return hashlib.sha256(part).digest()
 
 
 def _header(vault: bytes, drawer: bytes, tag: bytes, segment: bytes, born: int) -> bytes:

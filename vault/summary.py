@@ -4,11 +4,13 @@ From summaries alone come the newest value of each code, exact totals, and a cha
 opened. Days are local days in Sweden.
 """
 
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from vault.columns import NO_NUMBER, Columns, Floats, Ints, decimal_of
 from vault.days import local_days
@@ -54,27 +56,27 @@ class Summary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return sum(self.codes[code][1]) if code in self.codes else 0
 
 
-def summarise(columns: Columns) -> bytes:
-    """Write the summary of a segment's records."""
-    columns = columns.in_time_order()
+def summarise(columns: Columns, ends: Sequence[int]) -> list[bytes]:
+    """Write the summaries of segments that lie one behind the other: each of the rows up to one of ``ends``.
+
+    All are summed up together: most of the time would else go into asking for little, often.
+    """
+    segment = np.repeat(np.arange(len(ends)), [end - begin for begin, end in pairwise([0, *ends])])
+    if np.any((columns.start[1:] < columns.start[:-1]) & (segment[1:] == segment[:-1])):
+        columns = columns.take(np.lexsort((columns.start, segment)))
     days = local_days(columns.start)
+    found = [
+        Summary(end - begin, {}, int(columns.start[begin]), int(columns.start[end - 1]), {}, [])
+        for begin, end in pairwise([0, *ends])
+    ]
     code_of_shape, codes = _numbered([shape.code.code for shape in columns.shapes])
-    code = code_of_shape[columns.shape]
-    per_day, latest = {}, {}
-    for number, name in enumerate(codes):
-        rows = np.flatnonzero(code == number)
-        if len(rows):
-            per_day[name] = _counted(days[rows])
-            latest[name] = (int(columns.start[rows[-1]]), *_shown(columns, int(rows[-1])))
-    summary = Summary(
-        count=len(columns),
-        codes=per_day,
-        first=int(columns.start.min()),
-        last=int(columns.start.max()),
-        latest=latest,
-        days=list(series(columns, days)),
-    )
-    return _write(summary)
+    for group in _groups(segment, code_of_shape[columns.shape], len(codes), days):
+        of, name = found[group.segment], codes[group.name]
+        of.codes[name] = group.days[0], group.days[1]
+        of.latest[name] = (int(columns.start[group.last]), *_shown(columns, group.last))
+    for at, summed in _series(columns, days, segment):
+        found[at].days.append(summed)
+    return [_write(one) for one in found]
 
 
 def parse(raw: bytes) -> Summary:
@@ -89,21 +91,24 @@ def parse(raw: bytes) -> Summary:
         raise MalformedRecordError("segment summary: malformed") from error
 
 
-def series(columns: Columns, days: Ints) -> Iterator[Days]:
-    """Sum up the numbers of each code and unit by day."""
+def _series(columns: Columns, days: Ints, segment: Ints) -> Iterator[tuple[int, Days]]:
+    """Sum up the numbers of each segment's codes and units by day; ``segment`` is each row's, in order."""
     for part in range(1 + max((len(shape.parts) for shape in columns.shapes), default=0)):
-        names = [_series_name(columns, number, part) for number in range(len(columns.shapes))]
-        series_of_shape, found = _numbered(names)
-        rows = np.flatnonzero(np.array([name is not None for name in names])[columns.shape])
+        series_of_shape, names = _numbered(
+            [_series_name(columns, number, part) for number in range(len(columns.shapes))]
+        )
+        named = np.array([name is not None for name in names])[series_of_shape][columns.shape]
+        rows = np.flatnonzero(named)
         if not len(rows):
             continue
-        chosen = columns if len(rows) == len(columns) else columns.take(rows)
+        chosen = columns.take(named)
         values, there = chosen.numbers(part)
-        which = series_of_shape[chosen.shape]
-        for number, name in enumerate(found):
-            mine = there & (which == number)
-            if name is not None and mine.any():
-                yield _summed(*name, days[rows[mine]], values[mine])
+        if not there.all():
+            chosen, rows, values = chosen.take(there), rows[there], values[there]
+        for group in _groups(segment[rows], series_of_shape[chosen.shape], len(names), days[rows], values):
+            name = names[group.name]
+            assert name is not None  # noqa: S101 those rows are not among the chosen
+            yield group.segment, Days(*name, *group.days)
 
 
 def _series_name(columns: Columns, number: int, part: int) -> tuple[str, str, str] | None:
@@ -118,38 +123,54 @@ def _series_name(columns: Columns, number: int, part: int) -> tuple[str, str, st
     return shape.code.code, code.code, units.unit if units.canonical is None else units.canonical
 
 
-def _summed(of: str, code: str, unit: str, days: Ints, values: Floats) -> Days:
-    if np.any(days[1:] < days[:-1]):
-        order = np.argsort(days, kind="stable")
-        days, values = days[order], values[order]
-    first, count = _runs(days)
-    return Days(
-        of,
-        code,
-        unit,
-        days[first].tolist(),
-        count.tolist(),
-        np.add.reduceat(values, first).tolist(),
-        np.minimum.reduceat(values, first).tolist(),
-        np.maximum.reduceat(values, first).tolist(),
-    )
-
-
 def _numbered(names: list[Name]) -> tuple[Ints, list[Name]]:
     found: dict[Name, int] = {}
     numbers = [found.setdefault(name, len(found)) for name in names]
     return np.array(numbers, dtype=np.int64), list(found)
 
 
-def _counted(days: Ints) -> tuple[list[int], list[int]]:
-    first, count = _runs(days)
-    return days[first].tolist(), count.tolist()
+class _Group(NamedTuple):
+    """Rows of one segment and name: the place of the last, and what is told of each day.
+
+    That is the day and how many there are, and of numbers their sum, the least and the greatest.
+    """
+
+    segment: int
+    name: int
+    last: int
+    days: list[list[Any]]
 
 
-def _runs(ordered: Ints) -> tuple[Ints, Ints]:
-    """Return where each run of equal numbers begins, and how long it is."""
-    first = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
-    return first, np.concatenate((first[1:], [len(ordered)])) - first
+def _groups(
+    segment: Ints, name: Ints, names: int, days: Ints, values: Floats | None = None
+) -> Iterator[_Group]:
+    """Group rows by segment and name (a number below ``names``), and each group's by day.
+
+    They are in time order, so that a group's days rise; where a clock was put back across midnight, a day
+    would come twice, and each time be told in part.
+    """
+    if not len(segment):
+        return
+    key = segment * names + name
+    if key.max() <= np.iinfo(np.uint16).max:
+        key = key.astype(np.uint16)  # which is sorted many times as fast
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    days = days[order]
+    first = _begins((key[1:] != key[:-1]) | (days[1:] != days[:-1]))
+    begins = _begins(key[first[1:]] != key[first[:-1]])
+    of_days = [days[first], np.diff(first, append=len(key))]
+    if values is not None:
+        of_days += [of.reduceat(values[order], first) for of in (np.add, np.minimum, np.maximum)]
+    last = order[np.append(first[begins[1:]], len(key)) - 1].tolist()
+    told, keys = [of.tolist() for of in of_days], key[first[begins]].tolist()
+    for one, row, (begin, end) in zip(keys, last, pairwise([*begins.tolist(), len(first)]), strict=True):
+        yield _Group(one // names, one % names, row, [of[begin:end] for of in told])
+
+
+def _begins(differs: npt.NDArray[np.bool_]) -> Ints:
+    """Return where runs begin, given which rows but the first differ from the one before."""
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.flatnonzero(differs) + 1))
 
 
 def _shown(columns: Columns, row: int) -> tuple[str, str]:

@@ -42,7 +42,8 @@ def page_of(records: list[Record]) -> Page:
     """Return the page that a reading of these, the oldest first, would give."""
     tally = Tally(Query())
     whole = Scope((Terms(""),), (), frozenset({Probe(allowed=True, denied=False)}))
-    tally.add(records[0].category, whole, summary.parse(summary.summarise(Columns.of(records))))
+    (written,) = summary.summarise(Columns.of(records), [len(records)])
+    tally.add(records[0].category, whole, summary.parse(written))
     columns = Columns.of(records[: -values.MOST_POINTS - 1 : -1])
     return Page(columns, None, len(records), tally.daily())
 

@@ -6,18 +6,17 @@ make columns of them counts.
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
 
 import numpy as np
-import numpy.typing as npt
 
 from sharing import adding
 from sharing.house import author_of
 from tests.bench.life import KINDS, SOURCES, Measurement
 from tests.bench.sites import Site, enter
-from vault.columns import NO_END, Columns, Floats, Ints, Shape, Units, join
+from tests.columns import measured
+from vault.columns import NO_END, Columns, Shape, Units
 from vault.record import Origin, Provenance
 
 BATCH = 100_000
@@ -39,18 +38,21 @@ async def fill(site: Site, rows: Sequence[Measurement]) -> tuple[float, float]:
 
 def columns_of(rows: Sequence[Measurement], site: Site) -> Columns:
     """Turn typed rows into columns."""
-    code, start, duration, value, source, zone = (
-        np.array(list(map(itemgetter(place), rows))) for place in (2, 3, 4, 5, 7, 8)
+    code, start, duration, source, zone = (
+        np.fromiter(map(itemgetter(place), rows), np.int64, len(rows)) for place in (2, 3, 4, 7, 8)
     )
-    group, which = np.unique(code * len(SOURCES) + source, return_inverse=True)
-    lasting, zones = np.where(duration > 0, duration, NO_END), zone.astype(np.int16)
-    at, parts = site.house.clock(), []
-    for number, named in enumerate(group.tolist()):
-        chosen = np.flatnonzero(which == number)
-        shape = _shape(site, named // len(SOURCES), named % len(SOURCES), at)
-        made = Columns.uniform(shape, start[chosen], *_decimals(value[chosen]))
-        parts.append(replace(made, duration=lasting[chosen], zone=zones[chosen]))
-    return join(parts)
+    values = np.fromiter(map(itemgetter(5), rows), np.float64, len(rows))
+    named = code * len(SOURCES) + source
+    there = np.bincount(named).nonzero()[0]
+    number = np.zeros(len(KINDS) * len(SOURCES), np.uint16)
+    number[there] = np.arange(len(there))
+    at = site.house.clock()
+    shapes = [_shape(site, one // len(SOURCES), one % len(SOURCES), at) for one in there.tolist()]
+    lasting = np.where(duration > 0, duration, NO_END)
+    digits = np.array([kind.digits for kind in KINDS])[code]
+    return measured(
+        shapes, number[named], start, values, digits, duration=lasting, zone=zone.astype(np.int16)
+    )
 
 
 def _shape(site: Site, kind: int, source: int, at: datetime) -> Shape:
@@ -58,12 +60,3 @@ def _shape(site: Site, kind: int, source: int, at: datetime) -> Shape:
     provenance = Provenance(author_of(site.owner), Origin.FHIR_API, at, device=SOURCES[source])
     units = Units(one.unit, one.unit, same=True)
     return Shape(one.category, "Observation", one.coding, "final", units, (), provenance)
-
-
-def _decimals(values: Floats) -> tuple[Ints, npt.NDArray[np.int8]]:
-    """Write floats as the shortest decimals that are them."""
-    for digits in range(10):
-        mantissa = np.rint(values * 10**digits)
-        if np.array_equal(mantissa / 10**digits, values):
-            return mantissa.astype(np.int64), np.full(len(values), -digits, np.int8)
-    raise ValueError("more digits than a measurement has")

@@ -103,7 +103,8 @@ def test_sums_are_those_of_the_records_one_by_one(
     query = Query((WEIGHT,), asked.data_from, asked.data_to, asked.codes)
     tally = Tally(query)
     for some in segments:
-        tally.add(WEIGHT, scope, summary.parse(summary.summarise(Columns.of(some))))
+        (written,) = summary.summarise(Columns.of(some), [len(some)])
+        tally.add(WEIGHT, scope, summary.parse(written))
     seen = [record for some in segments for record in some if fits(query, scope, record)]
     expected, found = one_by_one(seen), {(one.of, one.code, one.unit): one for one in tally.daily()}
     assert tally.records() == len(seen)
@@ -184,6 +185,7 @@ def test_records_keep_their_provenance_out_of_sums() -> None:
     other = replace(weight("71.0"), provenance=replace(TEST_PROVENANCE, device="Scale"))
     tally = Tally(Query())
     whole = Scope((Terms(""),), (), frozenset({Probe(allowed=True, denied=False)}))
-    tally.add(WEIGHT, whole, summary.parse(summary.summarise(Columns.of([weight("70.0"), other]))))
+    (written,) = summary.summarise(Columns.of([weight("70.0"), other]), [2])
+    tally.add(WEIGHT, whole, summary.parse(written))
     (one,) = tally.daily()
     assert (one.count.tolist(), one.low.tolist(), one.high.tolist()) == ([2], [70.0], [71.0])

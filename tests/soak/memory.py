@@ -22,8 +22,9 @@ from keys.envelope import microseconds
 from policies.vocabulary import Category
 from sharing import adding, vaults
 from sharing.house import author_of
+from tests.columns import measured
 from tests.flows.conftest import start, stop
-from vault.columns import Columns, Shape, Units, join
+from vault.columns import Shape, Units, join
 from vault.measures import LOINC
 from vault.record import Code, Origin, Provenance
 
@@ -80,8 +81,8 @@ async def _fill(valv: Valv, owner: Citizen, number: int, count: int) -> None:
         start = (
             until - np.sort(chance.choice(_YEARS // timedelta(seconds=1), rows, replace=False)) * 1_000_000
         )
-        values = chance.normal(mean * 10, 9, rows).astype(np.int64)
-        parts.append(Columns.uniform(shape, start, values, np.full(rows, -1, np.int8)))
+        values = np.round(chance.normal(mean, 0.9, rows), 1)
+        parts.append(measured([shape], np.zeros(rows, np.uint16), start, values, 1))
     await adding.add(house, owner, person.alias, join(parts))
 
 

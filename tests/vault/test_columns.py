@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.envelope import microseconds
+from tests.columns import measured
 from tests.vault.test_codec import any_records
 from tests.world import pressure, weight
 from vault.codec import decode, encode
@@ -71,14 +72,13 @@ def late_start() -> datetime:
     return weight("1").start
 
 
-def test_uniform_measurements_are_the_same_records() -> None:
-    """The quick way in gives what the slow one gives."""
+def test_measurements_straight_into_columns_are_the_same_records() -> None:
+    """What benches and soak fill a vault with is what records would have been."""
     start = datetime(2026, 3, 1, 7, tzinfo=UTC)
     records = [weight(f"{70 + n}.5", start + timedelta(minutes=n)) for n in range(5)]
     shape = Shape.of(records[0])
     moments = np.array([microseconds(record.start) for record in records])
-    mantissas = np.arange(5) * 10 + 705
-    columns = Columns.uniform(shape, moments, mantissas, np.full(5, -1, np.int8))
+    columns = measured([shape], np.zeros(5, np.uint16), moments, np.array([70.5, 71.5, 72.5, 73.5, 74.5]), 1)
     assert list(columns.records()) == records
 
 

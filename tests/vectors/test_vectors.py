@@ -141,7 +141,7 @@ def _derive(case: Case) -> None:
 @kind("fingerprints", "key", "rows", "values")
 def _fingerprints(case: Case) -> None:
     rows = [bytes.fromhex(row) for row in case["rows"]]
-    blocks = np.frombuffer(b"".join(rows), dtype="<i8").reshape(len(rows), -1, 2)
+    blocks = np.frombuffer(b"".join(rows), dtype="<i8").reshape(len(rows), -1, 2).swapaxes(0, 1)
     assert [f"{mark:016x}" for mark in primitives.fingerprints(b(case, "key"), blocks).tolist()] == case[
         "values"
     ]
