@@ -75,7 +75,8 @@ def _template(site: Site, kind: int) -> str:
     row = (VAULT, category, kind, 0, one.seconds * SECOND, 987_654_321.0, kind, source, 0)
     (record,) = vaults.columns_of([row], site).records()
     written = to_json(to_fhir(record, patient_id=site.alias.hex())).decode().replace("%", "%%") + "\n"
-    marks = [(record.start.isoformat(), "%s"), (record.id, "%02d%s%s-%016x"), ("987654321", "%.*f")]
+    number = f"{987_654_321:.{one.digits}f}"
+    marks = [(record.start.isoformat(), "%s"), (record.id, "%02d%s%s-%016x"), (number, "%.*f")]
     if record.end is not None:
         marks.append((record.end.isoformat(), "%s"))
     for text, mark in marks:
