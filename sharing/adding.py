@@ -3,10 +3,11 @@
 Whoever adds gets the same reply for a new record and for one that was there, and learns nothing of the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
@@ -14,13 +15,14 @@ from sqlalchemy import Connection
 from audit.events import Activity, Decision, EventKind, HeadRef
 from consent.gate import Authorization, NextStep, Refused
 from consent.judge import Need, Reason
-from consent.scope import Mask, Scope
+from consent.scope import Mask
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed, Purpose
+from sharing.aside import ahead
 from sharing.house import House
 from vault import marks, naming, segment, state
 from vault.change import Change, StaleRulesError
-from vault.columns import Columns, read_marks
+from vault.columns import Columns, Ints, read_marks
 from vault.days import local_days
 from vault.record import Record
 from vault.segment import Lock, Parts, Place
@@ -108,7 +110,7 @@ async def _add_once(
     if not taken.all():
         await _log_refused(house, authorization, columns.take(~taken), need)
     marked = marks.marked(columns.take(taken), vault_state.keys.intake)
-    sorted_in = {category: _in_order(marked, category) for category in _categories(marked)}
+    sorted_in = _sorted_in(marked)
     at = house.clock()
     stored, head = await house.database.write(
         lambda connection: _store(house, connection, vault_state, sorted_in, at)
@@ -125,23 +127,28 @@ def _categories(columns: Columns) -> tuple[Category, ...]:
 
 def _permitted(authorization: Authorization, columns: Columns) -> Mask:
     """Tell which records may be added, by category and by the rules' finer terms (codes, the data's dates)."""
+    scopes = {category: authorization.scopes.get(category) for category in _categories(columns)}
+    if all(scope is not None and scope.whole for scope in scopes.values()):
+        return np.ones(len(columns), dtype=np.bool_)
     taken = np.zeros(len(columns), dtype=np.bool_)
-    for category in _categories(columns):
-        scope = authorization.scopes.get(category)
-        if scope is not None:
-            rows = _of(columns, category)
-            taken[rows] = True if scope.whole else _open(scope, columns.take(rows))
+    for category, rows in _by_category(columns):
+        if (scope := scopes[category]) is not None:
+            mine = columns.take(rows)
+            codes = [shape.code.code for shape in mine.shapes]
+            taken[rows] = scope.mask(codes, mine.shape, local_days(mine.start))
     return taken
 
 
-def _open(scope: Scope, columns: Columns) -> Mask:
-    return scope.mask([shape.code.code for shape in columns.shapes], columns.shape, local_days(columns.start))
-
-
-def _of(columns: Columns, category: Category) -> Mask:
-    """Tell which rows are of a category."""
-    found: Mask = np.array([shape.category is category for shape in columns.shapes])[columns.shape]
-    return found
+def _by_category(columns: Columns) -> Iterator[tuple[Category, Ints]]:
+    """Return the rows of each category, in the order in which they came."""
+    names = list(dict.fromkeys(shape.category for shape in columns.shapes))
+    number = np.array([names.index(shape.category) for shape in columns.shapes], dtype=np.uint8)[
+        columns.shape
+    ]
+    ends = np.cumsum(np.bincount(number, minlength=len(names)))
+    for name, rows in zip(names, np.split(np.argsort(number, kind="stable"), ends[:-1]), strict=True):
+        if len(rows):
+            yield name, rows
 
 
 async def _log_refused(house: House, authorization: Authorization, refused: Columns, need: Need) -> None:
@@ -155,13 +162,16 @@ async def _log_refused(house: House, authorization: Authorization, refused: Colu
     await house.log.append(beside)
 
 
-def _in_order(columns: Columns, category: Category) -> Columns:
-    """Return one category's rows by moment; of several that are alike, the first stays."""
-    rows = columns.take(_of(columns, category))
-    ranked = np.sort(rows.fingerprint)
-    if np.any(ranked[1:] == ranked[:-1]):
-        rows = rows.take(np.sort(np.unique(rows.fingerprint, return_index=True)[1]))
-    return rows.in_time_order()
+def _sorted_in(columns: Columns) -> dict[Category, Columns]:
+    """Return each category's rows by moment; of several that are alike, the first stays."""
+    found = {}
+    for category, which in _by_category(columns):
+        rows = columns.take(which)
+        ranked = np.sort(rows.fingerprint)
+        if np.any(ranked[1:] == ranked[:-1]):
+            rows = rows.take(np.sort(np.unique(rows.fingerprint, return_index=True)[1]))
+        found[category] = rows.in_time_order()
+    return found
 
 
 def _store(
@@ -173,34 +183,40 @@ def _store(
 ) -> tuple[int, HeadRef | None]:
     change = house.change(connection, asked.vault, at)
     change.demand_rules(asked.head.rules_version)
-    stored = sum(
-        _store_category(house, connection, change, category, rows) for category, rows in sorted_in.items()
-    )
-    return stored, change.finish() if stored else None
+    fresh = {name: _fresh(house, connection, change, name, rows) for name, rows in sorted_in.items()}
+    new = {name: of for name, of in fresh.items() if of.shelves}
+    works = [partial(segment.seal_all, *of, import_id=b"", written=at) for of in new.values()]
+    for category, sealed in zip(new, ahead(works), strict=True):
+        change.add(category, sealed)
+    return sum(len(of.rows) for of in new.values()), change.finish() if new else None
 
 
-def _store_category(
-    house: House, connection: Connection, change: Change, category: Category, rows: Columns
-) -> int:
+class _Fresh(NamedTuple):
+    """Rows of a category that are not there yet, and where each month's go and end."""
+
+    rows: Columns
+    shelves: list[tuple[Place, int]]
+
+
+def _fresh(house: House, connection: Connection, change: Change, category: Category, rows: Columns) -> _Fresh:
     wanted = house.wanted(change.state, category, change.at)
     generation, public = change.generation_for(category, wanted)
     drawer = change.drawer(category)
     assert drawer is not None  # noqa: S101 generation_for has made it
     keys, months = change.state.keys, naming.month_numbers(rows.start)
     tags = {
-        int(month): naming.month_tag(keys, category, naming.month_named(int(month)))
-        for month in np.unique(months)
+        month: naming.month_tag(keys, category, naming.month_named(month))
+        for month in np.unique(months).tolist()
     }
     there = state.segments(connection, change.state, drawer, tags=tags.values(), parts=Parts.MARKS)
     if there:
+        taken = {row.tag for row in there}
+        stale = np.isin(months, [month for month, tag in tags.items() if tag in taken])
         known = read_marks(b"".join(row.fingerprints for row in there))
-        stale = np.isin(months, [month for month, tag in tags.items() if tag in {row.tag for row in there}])
         stale[stale] = np.isin(rows.fingerprint[stale], known)
         rows, months = rows.take(~stale), months[~stale]
     if not len(rows):
-        return 0
+        return _Fresh(rows, [])
     lock = Lock.to(public, vault=change.state.vault, drawer=drawer.id, generation=generation)
     ends = [*(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(rows)]
-    shelves = [(Place(lock, tags[int(months[end - 1])]), end) for end in ends]
-    change.add(category, segment.seal_all(rows, shelves, import_id=b"", written=change.at))
-    return len(rows)
+    return _Fresh(rows, [(Place(lock, tags[int(months[end - 1])]), end) for end in ends])
