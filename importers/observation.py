@@ -278,8 +278,11 @@ def _categories_follow(resource: dict[str, Any]) -> bool:
     codings = [coding for one in given for coding in one.get("coding", [])]
     code = concept(resource.get("code"), "code")
     wanted = FHIR_CATEGORY.get(category_of(code, _categories(resource)), "exam")
-    allowed = ((OBSERVATION_CATEGORY, wanted), *((OWN_CATEGORY, str(category)) for category in Category))
-    return all((coding.get("system"), coding.get("code")) in allowed for coding in codings)
+    codes = {OBSERVATION_CATEGORY: (wanted,), OWN_CATEGORY: _OWN_CODES}
+    return all(coding.get("code") in codes.get(str(coding.get("system")), ()) for coding in codings)
+
+
+_OWN_CODES = tuple(map(str, Category))
 
 
 def _spelled(name: str, value: Any) -> Any:
