@@ -33,6 +33,7 @@ from tests.bench.sites import Engine, open_site
 
 SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
 _TWO_GB = 6_200_000  # records of an export of Apple Health
+_OTHERS, _EACH = 999, 1_000  # vaults beside, and measurements in each
 _SPARSE = 10_000  # measurements of one who measures thrice a day
 _INGEST = {Engine.SQLITE: at_least(3), Engine.POSTGRESQL: at_least(2)}
 _SIZE = {Engine.SQLITE: at_most(0.4), Engine.POSTGRESQL: at_most(0.15)}
@@ -91,6 +92,22 @@ async def _vault(rows: list[Measurement], engine: Engine, options: Options) -> A
                 for work, measure, goals in _READS:
                     ours, baseline = (seconds * 1e3 for seconds in await measure(site, options.seconds))
                     yield row(work, "ms", ours, baseline, goals[engine])
+
+
+async def many_vaults(options: Options) -> AsyncIterator[Row]:
+    """A month of one vault among many, beside the same month when it was the only one."""
+    others, each = (3, 100) if options.brief else (_OTHERS, _EACH)
+    for engine in options.engines:
+        with open_site(engine) as site:
+            rows = measurements(each, datetime.now(UTC))
+            await vaults.fill(site, rows)
+            await site.allow(data_from="1900-01-01")
+            alone, _ = await reads.month(site, options.seconds)
+            await vaults.crowd(site, rows, others)
+            among, plain = await reads.month(site, options.seconds)
+            work = f"last 30 days of one category, one of {others + 1:,} vaults of {each:,}"
+            yield Row(work, "ms", among * 1e3, plain * 1e3, engine=engine)
+            yield Row(f"{work}, beside the only vault", "ms", among * 1e3, alone * 1e3, engine=engine)
 
 
 async def consent(options: Options) -> AsyncIterator[Row]:
@@ -191,6 +208,7 @@ async def apple_health(options: Options) -> AsyncIterator[Row]:
 
 PARTS: dict[str, Part] = {
     "vault": one_vault,
+    "vaults": many_vaults,
     "consent": consent,
     "http": over_http,
     "appends": log_appends,

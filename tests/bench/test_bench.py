@@ -27,6 +27,13 @@ ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         (),
     ),
+    "vaults": (
+        (
+            "last 30 days of one category, one of 4 vaults of 100",
+            "last 30 days of one category, one of 4 vaults of 100, beside the only vault",
+        ),
+        (),
+    ),
     "consent": (
         ("10,000 records masked",),
         (

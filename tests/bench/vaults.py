@@ -13,9 +13,10 @@ import numpy as np
 
 from sharing import adding
 from sharing.house import author_of
-from tests.bench.life import KINDS, SOURCES, Measurement
+from tests.bench.life import KINDS, SOURCES, VAULT, Measurement
 from tests.bench.sites import Site, enter
 from tests.columns import measured
+from tests.crowd import settle
 from vault.columns import NO_END, Columns, Shape, Units
 from vault.record import Origin, Provenance
 
@@ -34,6 +35,14 @@ async def fill(site: Site, rows: Sequence[Measurement]) -> tuple[float, float]:
         site.plain.fill(batch)
         ours, baseline = ours + between - begun, baseline + time.perf_counter() - between
     return ours, baseline
+
+
+async def crowd(site: Site, rows: Sequence[Measurement], count: int) -> None:
+    """Give so many others a vault with the same measurements, and rows of their own in the same table."""
+    for number in range(1, count + 1):
+        owner = await settle(site.valv, number)
+        await adding.add(site.house, owner, owner.person.alias, columns_of(rows, site))
+        site.plain.fill([(VAULT + number, *row[1:]) for row in rows])
 
 
 def columns_of(rows: Sequence[Measurement], site: Site) -> Columns:

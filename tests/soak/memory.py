@@ -1,13 +1,12 @@
 """The memory of one server while many vaults of a life's measurements are opened in turn.
 
-The vaults are filled by the real path. Their owners are made up and have no personal number: what stands in its
-place is no number that anybody can have. One server is asked, as each of them, for a page of the list, a month,
+The vaults are filled by the real path. One server is asked, as the owner of each, for a page of the list, a month,
 and all there is; the most memory that it ever held is read after each.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,12 +16,13 @@ from app import wiring
 from app.settings import Settings
 from app.wiring import Valv
 from identity import bearer
-from identity.principal import Citizen, Person
+from identity.principal import Citizen
 from keys.envelope import microseconds
 from policies.vocabulary import Category
-from sharing import adding, vaults
+from sharing import adding
 from sharing.house import author_of
 from tests.columns import measured
+from tests.crowd import settle
 from tests.flows.conftest import start, stop
 from vault.columns import Shape, Units, join
 from vault.measures import LOINC
@@ -50,7 +50,7 @@ async def run(folder: Path, *, count: int, measurements: int, told: Callable[[st
     wiring.create(Settings(folder), demo=True)
     valv = wiring.open_installation(Settings(folder))
     try:
-        owners = [_owner(valv, number) for number in range(1, count + 1)]
+        owners = [await settle(valv, number) for number in range(1, count + 1)]
         for number, owner in enumerate(owners, start=1):
             await _fill(valv, owner, number, measurements)
             told(f"vault {number} of {count} is filled")
@@ -59,18 +59,8 @@ async def run(folder: Path, *, count: int, measurements: int, told: Callable[[st
         valv.close()
 
 
-def _owner(valv: Valv, number: int) -> Citizen:
-    alias = valv.house.keystore.alias(_in_place_of_a_number(number))
-    return Citizen(Person(alias, f"Påhittad {number}", date(1970, 1, 1), protected=False))
-
-
-def _in_place_of_a_number(number: int) -> str:
-    return f"{number:012d}"
-
-
 async def _fill(valv: Valv, owner: Citizen, number: int, count: int) -> None:
-    house, person = valv.house, owner.person
-    await vaults.ensure(house, person, number=_in_place_of_a_number(number), controller=valv.controller)
+    house = valv.house
     chance, until = np.random.default_rng(number), microseconds(house.clock())
     parts = []
     for category, code, unit, mean, share in _KINDS:
@@ -83,7 +73,7 @@ async def _fill(valv: Valv, owner: Citizen, number: int, count: int) -> None:
         )
         values = np.round(chance.normal(mean, 0.9, rows), 1)
         parts.append(measured([shape], np.zeros(rows, np.uint16), start, values, 1))
-    await adding.add(house, owner, person.alias, join(parts))
+    await adding.add(house, owner, owner.person.alias, join(parts))
 
 
 def _open_all(valv: Valv, folder: Path, owners: list[Citizen], told: Callable[[str], None]) -> Memory:
