@@ -1,4 +1,4 @@
-"""Measurements straight into columns, for tests and benches that need many."""
+"""Measurements straight into columns, for tests and benches that need many; and one record's fingerprint."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vault.columns import NO_END, NO_NUMBER, Columns, Floats, Ints, Shape
+from vault.marks import marks
+from vault.record import Record
 
 
 def measured(
@@ -36,3 +38,8 @@ def measured(
         fingerprint=np.zeros(count, np.uint64),
         offsets=np.arange(0, 2 * count + 1, 2, dtype=np.int64),
     )
+
+
+def mark(record: Record, intake: bytes) -> int:
+    """Return one record's fingerprint under a vault's intake key."""
+    return int(marks(Columns.of([record]), intake)[0])

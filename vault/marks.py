@@ -22,7 +22,7 @@ import numpy.typing as npt
 from keys.envelope import context
 from keys.primitives import derive, fingerprints, mac
 from vault.columns import Columns, Marks, Shape
-from vault.record import Code, Record
+from vault.record import Code
 
 _WORDS = npt.NDArray[np.int64]
 _NOTHING = bytes(16)
@@ -54,11 +54,6 @@ def _alike(columns: Columns, count: int, intake: bytes) -> Marks:
 def marked(columns: Columns, intake: bytes) -> Columns:
     """Return the same rows with their fingerprints."""
     return columns.marked(marks(columns, intake))
-
-
-def mark(record: Record, intake: bytes) -> int:
-    """Return one record's fingerprint."""
-    return int(marks(Columns.of([record]), intake)[0])
 
 
 def _texts(columns: Columns, intake: bytes) -> _WORDS | None:

@@ -14,8 +14,8 @@ from importers import fhir
 from importers.candidates import FormatError, RowError
 from importers.r4 import OBSERVATION_ELEMENTS
 from policies.vocabulary import Category
+from tests.columns import mark
 from tests.importers.import_inputs import PROVENANCE, of_fhir, records, rejections, sample
-from vault.marks import mark
 from vault.record import Quantity
 from vault.resource import UNDATED, from_json, to_fhir, to_json
 

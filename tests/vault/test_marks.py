@@ -11,8 +11,9 @@ import pytest
 from consent.ages import SWEDEN
 from policies.vocabulary import Category
 from tests import world
+from tests.columns import mark
 from vault.columns import Columns
-from vault.marks import mark, marks
+from vault.marks import marks
 from vault.measures import LOINC
 from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
 

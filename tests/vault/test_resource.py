@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from importers.fhir import read_resource
 from policies.vocabulary import MEASUREMENTS, Category
-from vault.marks import mark
+from tests.columns import mark
 from vault.measures import HEALTHKIT, LOINC, canonical, category_of
 from vault.record import Author, AuthorKind, Code, Component, Origin, Provenance, Quantity, Record
 from vault.resource import (
