@@ -30,6 +30,10 @@ SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
 BUNDLE, IMPORTED = 20, 300
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 _PATIENCE = 120
+_CHILD_COMES, _CHILD_LIVES = (
+    10,
+    0.6,
+)  # seconds: until there is an import to end, and for about how long it lives
 
 
 @dataclass
@@ -69,9 +73,9 @@ class Installation:
         if self.database is not None:
             self.servers.append(self._start())
 
-    def victims(self) -> dict[str, Callable[[], None]]:
-        """Return what can be killed, by name."""
-        found: dict[str, Callable[[], None]] = {"server": self._kill_server, "import child": self._kill_child}
+    def victims(self) -> dict[str, Callable[[], bool]]:
+        """Return what can be killed, by name; each tells whether there was one to kill."""
+        found: dict[str, Callable[[], bool]] = {"server": self._kill_server, "import child": self._kill_child}
         if self.database is not None:
             found["postgresql"] = self._kill_database
         return found
@@ -86,21 +90,36 @@ class Installation:
     def _start(self) -> Server:
         return start(self._folder, VALV_DATABASE_URL=self._url)
 
-    def _kill_server(self) -> None:
+    def _kill_server(self) -> bool:
         number = random.randrange(len(self.servers))
         self.servers[number].process.kill()
         self.servers[number].process.wait(timeout=30)
         self.servers[number] = self._start()
+        return True
 
-    def _kill_child(self) -> None:
-        for server in self.servers:
-            for child in _children(server.process.pid):
-                os.kill(child, signal.SIGKILL)
+    def _kill_child(self) -> bool:
+        """Wait for an import, and end it somewhere on its way."""
+        deadline = time.monotonic() + _CHILD_COMES
+        while time.monotonic() < deadline:
+            if children := [child for one in self.servers for child in _children(one.process.pid)]:
+                time.sleep(random.uniform(0, _CHILD_LIVES))
+                return any(_kill(child) for child in children)
+            time.sleep(0.02)
+        return False
 
-    def _kill_database(self) -> None:
+    def _kill_database(self) -> bool:
         assert self.database is not None
         self.database.kill()
         self.database.start()
+        return True
+
+
+def _kill(process: int) -> bool:
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class Driver(threading.Thread):
@@ -228,13 +247,16 @@ def run(folder: Path, engine: str, *, kills: int, seed: int, told: Callable[[str
         driver = Driver(installation, seed)
         driver.surely("bo", "GET", "/api/me")
         driver.start()
-        for number in range(1, kills + 1):
+        done = 0
+        while done < kills:
             time.sleep(random.uniform(0.02, 1.2))
             name, kill = random.choice(list(installation.victims().items()))
-            kill()
+            hit = kill()
             if driver.fault is not None:
                 raise driver.fault
-            told(f"{engine}: kill {number} of {kills}: {name}")
+            if hit:
+                done += 1
+                told(f"{engine}: kill {done} of {kills}: {name}")
         driver.over.set()
         driver.join(timeout=_PATIENCE)
         return _judge(installation, driver, kills)
@@ -245,21 +267,25 @@ def run(folder: Path, engine: str, *, kills: int, seed: int, told: Callable[[str
 def _judge(installation: Installation, driver: Driver, kills: int) -> Outcome:
     ledger = driver.ledger
     outcome = Outcome(kills, sum(ledger.deeds.values()), [], [], [], [])
-    _await_imports(driver)
+    given_up = _await_imports(driver)
     weights = _values(driver, "body-weight", lambda one: [one["valueQuantity"]])
     _hold(outcome, "weight", weights, ledger.sure, ledger.sure | ledger.maybe)
     _hold_bundles(outcome, driver)
-    _hold_imports(outcome, driver)
+    _hold_imports(outcome, driver, given_up)
     _hold_log(outcome, installation, driver)
     return outcome
 
 
-def _await_imports(driver: Driver) -> None:
-    deadline = time.monotonic() + _PATIENCE
+def _await_imports(driver: Driver) -> set[int]:
+    """Wait for all imports to end; return those whose child was ended too often, as their owner is told."""
+    deadline, given_up = time.monotonic() + _PATIENCE, set()
     for number, location in driver.ledger.imports.items():
-        while driver.surely("bo", "GET", location).json()["state"] in {"queued", "running"}:
+        while (state := driver.surely("bo", "GET", location).json()["state"]) in {"queued", "running"}:
             assert time.monotonic() < deadline, f"import {number} does not end"
             time.sleep(0.5)
+        if state == "failed":
+            given_up.add(number)
+    return given_up
 
 
 def _hold(outcome: Outcome, what: str, found: Counter[int], sure: set[int], known: set[int]) -> None:
@@ -282,7 +308,7 @@ def _hold_bundles(outcome: Outcome, driver: Driver) -> None:
     outcome.lost.extend(f"bundle {n}" for n in ledger.bundles_sure - parts.keys())
 
 
-def _hold_imports(outcome: Outcome, driver: Driver) -> None:
+def _hold_imports(outcome: Outcome, driver: Driver, given_up: set[int]) -> None:
     found = Counter(
         divmod(number, IMPORTED)
         for number, times in _minutes(driver, "heart-rate").items()
@@ -292,7 +318,7 @@ def _hold_imports(outcome: Outcome, driver: Driver) -> None:
     ledger = driver.ledger
     outcome.twice.extend(f"import {n}, row {k}" for (n, k), times in found.items() if times > 1)
     for number in ledger.imports:
-        if parts[number] == 0:
+        if parts[number] == 0 and number not in given_up:
             outcome.lost.append(f"import {number}")
     outcome.half.extend(f"import {n}: {have} of {IMPORTED}" for n, have in parts.items() if have != IMPORTED)
 
