@@ -63,8 +63,7 @@ class Readers:
     """Who may read an event's body: the pseudonyms by which they find it, and what their common key seals."""
 
     vault: bytes
-    provider: bytes
-    authority: bytes
+    organisations: bytes  # the provider's, then the authority's
     wraps: bytes
     boxes: Boxes
 
@@ -109,7 +108,7 @@ class Sealer:
         for kind, scope in kinds:
             wrap = seal_box(self._key(scope, month), key, bound_to=context("audit-body-key", scope, month))
             parts += (bytes((kind,)), wrap)
-        return Readers(names[0], names[1], names[2], b"".join(parts), Boxes(key))
+        return Readers(names[0], names[1] + names[2], b"".join(parts), Boxes(key))
 
     def _key(self, scope: str, month: str) -> bytes:
         if scope == SERVICE:

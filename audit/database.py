@@ -24,6 +24,7 @@ _TYPES = {int: "int8", bytes: "bytea", str: "text"}
 _WAL_PAGES = (
     8_000  # until the journal is folded into the file: pages written again and again are then written once
 )
+_CACHED_KB = 16_000  # at most: what was just written is read once more, to be listed
 #: A server that does not answer is as good as dead: nobody waits longer for it than for another's write.
 _PATIENCE = {
     "connect_timeout": 5,
@@ -97,6 +98,7 @@ class SQLite:
             "journal_mode=WAL",
             "synchronous=FULL",
             f"wal_autocheckpoint={_WAL_PAGES}",
+            f"cache_size=-{_CACHED_KB}",
         )
         for pragma in settings:
             connection.execute(f"PRAGMA {pragma}")

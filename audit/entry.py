@@ -53,12 +53,12 @@ class Inclusion:
         return proof_text(self.index, self.proof, self.checkpoint, extra=self.leaf)
 
 
-def open_rows(rows: Sequence[Stored], scope: str, keystore: KeyStore) -> list[Entry]:
-    """Open rows as the reader ``scope``, by keys asked of the KeyStore now, once a month."""
+def open_rows(rows: Sequence[Stored], scope: str, name: bytes, keystore: KeyStore) -> list[Entry]:
+    """Open rows as the reader ``scope``, of pseudonym ``name``, by keys asked of the KeyStore now, once a month."""
     find = functools.cache(functools.partial(body.find_key, keystore, scope))
     entries = []
     for row in rows:
-        state, event = _open(row, scope, find)
+        state, event = _open(row, scope, find) if row.concerns(name) else (EntryState.DAMAGED, None)
         entries.append(Entry(row.seq, row.leaf.entry_id, row.leaf.n, moment(row.leaf.at_us), state, event))
     return entries
 

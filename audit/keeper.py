@@ -15,7 +15,7 @@ from audit.errors import LogUnavailableError
 from audit.ledger import Ledger
 
 RETRY_AFTER = 0.5  # seconds until what failed is tried again
-_LOOK_AFTER = 1.0  # seconds until a quiet process looks for what others, now dead, left without a number
+_LOOK_AFTER = 1.0  # seconds until a quiet process looks for what others, now dead, left unsealed
 
 _logger = logging.getLogger("audit")
 
@@ -60,16 +60,16 @@ class Keeper:
             self.checkpoint()
 
     def seal(self) -> None:
-        """Give all that is durable its number, before somebody reads.
+        """Give all that is durable its number and its place in the lists, before somebody reads.
 
         Raises:
             LogUnavailableError: that cannot be done.
         """
-        if self._ledger.seals_every is not None:
-            try:
-                self._ledger.seal(wait=True)
-            except Exception as error:  # noqa: BLE001 whatever it was: what is not whole is not shown
-                raise unavailable(error) from None
+        try:
+            sealed = self._ledger.seal(wait=True)
+        except Exception as error:  # noqa: BLE001 whatever it was: what is not whole is not shown
+            raise unavailable(error) from None
+        if sealed:
             self.stir()
 
     def checkpoint(self) -> None:
@@ -99,23 +99,17 @@ class Keeper:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._dirty = self._stirred.wait(self._patience()) or self._dirty
-            if not self._stopping.wait(self._rest()):
+            if not self._stopping.wait(self._ledger.seals_every):
                 self._stirred.clear()
                 self._round(is_last=False)
         self._dirty, self._anchored_at = True, -self._pace
         self._round(is_last=True)
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         """Return how long to wait for a stir."""
         if self._failed:
             return RETRY_AFTER
-        if self._dirty:
-            return self._until_due()
-        return None if self._ledger.seals_every is None else _LOOK_AFTER
-
-    def _rest(self) -> float:
-        """Return how long to let more come before a round."""
-        return self._until_due() if self._ledger.seals_every is None else self._ledger.seals_every
+        return self._until_due() if self._dirty else _LOOK_AFTER
 
     def _until_due(self) -> float:
         return max(0.0, self._anchored_at + self._pace - time.monotonic())

@@ -1,5 +1,6 @@
 """A leaf's data, version 1 (docs/spec/audit-v1.md): what of an entry must never change."""
 
+import functools
 import hashlib
 import struct
 from typing import NamedTuple
@@ -9,8 +10,13 @@ NOBODY = bytes(16)  # the pseudonym of no vault, of no organisation
 NO_DIGEST = bytes(32)
 
 _LAYOUT = struct.Struct(">B16s16sQ16s16sQ32s32sQ32s")
+_DRAFTED = struct.Struct(">B16s16sQ32sQ64sQ32s")  # the same, organisations and digests taken together
 _COMMITMENT = b"halsovalvet/v1/audit-commitment\0"
 _SEALED = b"halsovalvet/v1/audit-sealed\0"
+
+
+class MalformedLeafError(Exception):
+    """Bytes are not a leaf's data, version 1."""
 
 
 class Leaf(NamedTuple):
@@ -31,15 +37,24 @@ class Leaf(NamedTuple):
         """Return the 185 bytes of the leaf's data."""
         return _LAYOUT.pack(VERSION, *self)
 
-    def is_well_formed(self) -> bool:
-        """Tell whether every byte string has its size: the layout would cut or fill what has not."""
-        short = (self.entry_id, self.vault, self.provider, self.authority)
-        long = (self.commitment, self.sealed_digest, self.head_digest)
-        return {len(field) for field in short} == {16} and {len(field) for field in long} == {32}
+    @classmethod
+    def decode(cls, data: bytes) -> "Leaf":
+        """Read what :meth:`encode` wrote.
 
-    def hash(self) -> bytes:
-        """Return the RFC 6962 leaf hash."""
-        return hashlib.sha256(b"\x00" + _LAYOUT.pack(VERSION, *self)).digest()
+        Raises:
+            MalformedLeafError: it is something else.
+        """
+        try:
+            version, *fields = _LAYOUT.unpack(data)
+        except (struct.error, TypeError):
+            raise MalformedLeafError("not of a leaf's size") from None
+        if version != VERSION:
+            raise MalformedLeafError("another version")
+        return cls(*fields)
+
+
+#: A leaf's data from entry id, vault, n, both organisations, time, both digests, and the head's version and digest.
+drafted = functools.partial(_DRAFTED.pack, VERSION)
 
 
 def commit(salted: bytes) -> bytes:

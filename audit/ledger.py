@@ -25,13 +25,16 @@ class Ledger(Protocol):
     """Every method may raise whatever its engine raises; then nothing was done, or nobody can tell."""
 
     is_pending: bool  # an entry is durable before it has its number
-    seals_every: float | None  # seconds between two looks for entries without a number; None: there are none
+    seals_every: float  # seconds between two looks for entries that are not yet sealed
 
     def commit(self, drafts: Sequence[Draft]) -> Written:
         """Make a group durable; the writer's thread alone calls it."""
 
     def seal(self, *, wait: bool) -> bool:
-        """Number what is durable; tell whether there was anything. Without ``wait`` another who is at it may finish."""
+        """Number and list what is durable, for whoever looks for entries; tell whether there was anything.
+
+        Without ``wait`` another who is at it may finish.
+        """
 
     def checkpoint(self) -> None:
         """Carry a checkpoint out of the database."""

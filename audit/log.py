@@ -188,21 +188,19 @@ class AuditLog:
         self, vault: bytes, *, before_seq: int | None = None, limit: int = 100
     ) -> list[Entry]:
         """Return a vault's entries, newest first, opened under the vault's keys."""
-        scope = body.vault_scope(vault)
-        with self._reading() as connection:
-            pseudonym = self._pseudonym(scope)
-            rows = store.of_vault(connection, pseudonym, before=before_seq, limit=limit)
-            return open_rows(rows, scope, self._keystore)
+        return self._entries_of(body.vault_scope(vault), before_seq, limit)
 
     def entries_of_organisation(
         self, identifier: str, *, before_seq: int | None = None, limit: int = 100
     ) -> list[Entry]:
         """Return what a provider's or an authority's staff and systems did, newest first, under its keys."""
-        scope = body.organisation_scope(identifier)
+        return self._entries_of(body.organisation_scope(identifier), before_seq, limit)
+
+    def _entries_of(self, scope: str, before: int | None, limit: int) -> list[Entry]:
         with self._reading() as connection:
-            pseudonym = self._pseudonym(scope)
-            rows = store.of_organisation(connection, pseudonym, before=before_seq, limit=limit)
-            return open_rows(rows, scope, self._keystore)
+            name = self._pseudonym(scope)
+            rows = store.of_name(connection, name, before=before, limit=limit)
+            return open_rows(rows, scope, name, self._keystore)
 
     def entry(self, entry_id: bytes, *, vault: bytes | None = None, organisation: str | None = None) -> Entry:
         """Return one entry, opened as a vault or an organisation, or with neither as the installation.
@@ -210,16 +208,18 @@ class AuditLog:
         Raises:
             NoSuchEntryError: there is none under that reader; nothing tells which.
         """
-        scope = SERVICE
+        scope, name = SERVICE, NOBODY
         if vault is not None:
             scope = body.vault_scope(vault)
         elif organisation is not None:
             scope = body.organisation_scope(organisation)
         with self._reading() as connection:
             row = store.by_id(connection, entry_id)
-            if row is None or not self._concerns(row, scope):
+            if scope != SERVICE:
+                name = self._pseudonym(scope)
+            if row is None or not _is_of(row, name):
                 raise NoSuchEntryError("no such entry")
-            return open_rows([row], scope, self._keystore)[0]
+            return open_rows([row], scope, name, self._keystore)[0]
 
     def inclusion(self, entry_id: bytes) -> Inclusion:
         """Prove that an entry stands in the log, against the newest checkpoint.
@@ -237,8 +237,9 @@ class AuditLog:
                 head = open_checkpoint(note, origin=self._origin, public=self._public)
                 if row.seq < head.size:
                     proof = merkle.inclusion_proof(row.seq, head.size, store.finder(connection))
-                    merkle.check_inclusion(row.seq, head.size, row.leaf.hash(), proof, head.root)
-                    return Inclusion(row.seq, head.size, row.leaf.encode(), tuple(proof), note)
+                    data = row.leaf.encode()
+                    merkle.check_inclusion(row.seq, head.size, merkle.leaf_hash(data), proof, head.root)
+                    return Inclusion(row.seq, head.size, data, tuple(proof), note)
             self.checkpoint()  # the entry is younger than the newest one
         raise LogUnavailableError("no checkpoint covers the entry")
 
@@ -265,18 +266,20 @@ class AuditLog:
         with _fail_closed(), self._pool.snapshot() as connection:
             yield connection
 
-    def _concerns(self, row: Stored, scope: str) -> bool:
-        leaf = row.leaf
-        if scope == SERVICE:
-            return leaf.vault == leaf.provider == leaf.authority == NOBODY
-        return self._pseudonym(scope) in (leaf.vault, leaf.provider, leaf.authority)
+
+def _is_of(row: Stored, name: bytes) -> bool:
+    """Tell whether an entry is a reader's; what concerns nobody is the installation's."""
+    leaf = row.leaf
+    if name == NOBODY:
+        return leaf.vault == leaf.provider == leaf.authority == NOBODY
+    return row.concerns(name)
 
 
 def _draft(event: Event, entry_id: bytes, readers: Readers) -> Draft:
     salted = chance(SALT_SIZE) + encode(event)
     sealed = readers.seal(salted, entry_id=entry_id)
-    names = readers.vault, readers.provider, readers.authority
-    return Draft(entry_id, *names, commit(salted), digest_of_sealed(sealed), sealed, event.head)
+    digests = commit(salted) + digest_of_sealed(sealed)
+    return Draft(entry_id, readers.vault, readers.organisations, digests, sealed, event.head)
 
 
 def _check(event: Event) -> None:

@@ -2,8 +2,9 @@
 
 A lock on the head of the chain for each group would let one process wait for another's disk. So each process's
 writer makes its groups durable in ``log_pending``, without a lock: under an id of its own, with a running number
-from 1, each row MACed. *Sealing* is one transaction under the lock of the tip's row: it takes rows out of
-``log_pending``, checks them, numbers them in the order of their time, and grows the tree as the other engine does.
+from 1, a row for each group, MACed. *Sealing* is one transaction under the lock of the tip's row: it takes rows out of
+``log_pending``, checks them, numbers their entries in the order of their time, grows the tree as the other engine does,
+and lists them.
 
 Invariants:
 - what was acknowledged is sealed or sealing refuses: every row's MAC holds, and each writer's numbers follow on the
@@ -13,34 +14,31 @@ Invariants:
 """
 
 import contextlib
+import functools
+import itertools
 import logging
 import os
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import NamedTuple
 
-from audit import store
 from audit.database import Connection, Database, Kept
-from audit.direct import stated_head
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
-from audit.leaf import NO_DIGEST, digest_of_sealed
+from audit.leaf import NO_DIGEST, NOBODY
 from audit.ledger import Written
-from audit.sequencer import Draft, Refusals, Sequencer, Tip
+from audit.sequencer import Draft, Refusals, Sequencer, Tip, stated_head
 from keys.envelope import context, microseconds, moment
 from keys.primitives import same, tag
 
 PROMISE = timedelta(seconds=60)
 SEAL_EVERY = 0.05  # seconds
-MOST_AT_ONCE = 4096  # rows of one transaction, and the rest of the last one's group
+MOST_AT_ONCE = 64  # rows of one transaction, and those of the last one's time
 
-_LEAD = """
-writer, wseq, at_us, entry_id, vault, provider, authority, commitment, sealed_digest, head_version, head_digest
-"""
-_LEAD_SIZE = len(_LEAD.split(","))
-_COLUMNS = f"{_LEAD}, mac, sealed"
+_COLUMNS = "writer, wseq, at_us, vault, head_version, entries, mac"
 _TAKE = f"""
 DELETE FROM log_pending WHERE at_us <= (
     SELECT max(at_us) FROM (SELECT at_us FROM log_pending ORDER BY at_us LIMIT {MOST_AT_ONCE}) AS oldest
@@ -53,8 +51,11 @@ _KEEP_LAST = """
 INSERT INTO log_writers (writer, last, mac) VALUES (?, ?, ?)
 ON CONFLICT (writer) DO UPDATE SET last = excluded.last, mac = excluded.mac
 """
-_LABEL, _MESSAGE = context("log-pending"), struct.Struct(">16sQQ16s16s16s16s32s32sQ32s")
-_SIZES = (16, 16, 16, 16, 16, 32, 32, 32)  # of the byte strings among them
+_LABEL, _MESSAGE = context("log-pending"), struct.Struct(">16sQQ16sQ")
+_ENTRY = struct.Struct(
+    ">16s16s32s64sQ32sI"
+)  # a draft's fields, and how long the sealed record is that follows
+_ID_SIZE = 16
 _LOCK = "SELECT size FROM log_tip WHERE one = 1 FOR UPDATE"
 _LOCK_IF_FREE = f"{_LOCK} SKIP LOCKED"
 
@@ -62,27 +63,24 @@ _logger = logging.getLogger("audit")
 
 
 class Row(NamedTuple):
-    """One row of ``log_pending``."""
+    """One row of ``log_pending``: a group of entries, or one that states a head of ``vault``."""
 
     writer: bytes
     wseq: int
     at_us: int
-    entry_id: bytes
     vault: bytes
-    provider: bytes
-    authority: bytes
-    commitment: bytes
-    sealed_digest: bytes
     head_version: int
-    head_digest: bytes
+    entries: bytes
     mac: bytes
-    sealed: bytes
 
-    def draft(self) -> Draft:
-        """Return the entry as it goes into the tree."""
-        head = HeadRef(self.head_version, self.head_digest) if self.head_version else None
-        digests = self.commitment, self.sealed_digest
-        return Draft(self.entry_id, self.vault, self.provider, self.authority, *digests, self.sealed, head)
+    def drafts(self) -> Iterator[Draft]:
+        """Yield the entries as they go into the tree."""
+        start, raw = 0, self.entries
+        while start < len(raw):
+            entry_id, vault, organisations, digests, version, digest, size = _ENTRY.unpack_from(raw, start)
+            start += _ENTRY.size + size
+            head = HeadRef(version, digest) if version else None
+            yield Draft(entry_id, vault, organisations, digests, raw[start - size : start], head)
 
 
 class _Own:
@@ -99,7 +97,7 @@ class PendingLedger:
     """One database's log; the writer's thread commits, the keeper's and readers' take turns in sealing."""
 
     is_pending = True
-    seals_every: float | None = SEAL_EVERY
+    seals_every = SEAL_EVERY
 
     def __init__(
         self, database: Database, sequencer: Sequencer, *, key: bytes, clock: Callable[[], datetime]
@@ -124,19 +122,20 @@ class PendingLedger:
             own = self._own
             refused = self._forks(connection, drafts)
             rows = list(self._rows(own, [one for one in drafts if one.entry_id not in refused], at_us))
-            if rows:
-                connection.insert("log_pending", _COLUMNS, rows)
+            if rows:  # one statement, and so one transaction and one way to the server and back
+                connection.execute(_add(len(rows)), list(itertools.chain.from_iterable(rows)))
         own.written += len(rows)
         own.waits_since = own.waits_since or at_us
         self._last_us = at_us
         return Written(moment(at_us), refused)
 
-    def _rows(self, own: _Own, drafts: Sequence[Draft], at_us: int) -> Iterator[tuple[Any, ...]]:
-        for wseq, draft in enumerate(drafts, own.written + 1):
-            version, digest = (draft.head.version, draft.head.digest) if draft.head else (0, NO_DIGEST)
-            names = draft.entry_id, draft.vault, draft.provider, draft.authority
-            lead = (own.id, wseq, at_us, *names, draft.commitment, draft.sealed_digest, version, digest)
-            yield (*lead, tag(self._key, _message(lead)), draft.sealed)
+    def _rows(self, own: _Own, drafts: Sequence[Draft], at_us: int) -> Iterator[Row]:
+        """Yield all entries that state no head in one row, and each of the others in its own."""
+        groups = [(NOBODY, 0, [draft for draft in drafts if draft.head is None])]
+        groups += [(draft.vault, draft.head.version, [draft]) for draft in drafts if draft.head is not None]
+        for wseq, (vault, version, group) in enumerate(filter(itemgetter(2), groups), own.written + 1):
+            row = Row(own.id, wseq, at_us, vault, version, b"".join(map(_encoded, group)), b"")
+            yield row._replace(mac=tag(self._key, _message(row)))
 
     def _forks(self, connection: Connection, drafts: Sequence[Draft]) -> Refusals:
         """Refuse heads of which the log holds another of the same version; few entries state one."""
@@ -190,7 +189,7 @@ class PendingLedger:
         found = connection.execute(_NEWEST_HEAD, (vault,)).fetchone()
         if found is not None:
             self._check_mac(Row(*found))
-        waiting = None if found is None else Row(*found).draft().head
+        waiting = None if found is None else next(Row(*found).drafts()).head
         stated = stated_head(connection, vault)
         if waiting is None or stated is None:
             return waiting or stated
@@ -230,7 +229,9 @@ class PendingLedger:
         tip = sequencer.tip(connection)
         if not rows:
             return tip
-        timed = [(max(tip.at_us, row.at_us), row.draft()) for row in sorted(rows, key=_by_time)]
+        timed = [
+            (max(tip.at_us, row.at_us), draft) for row in sorted(rows, key=_by_time) for draft in row.drafts()
+        ]
         numbered = sequencer.number(connection, tip, timed)
         if (
             numbered.refused
@@ -240,8 +241,9 @@ class PendingLedger:
             for _, draft in timed:
                 draft.head = None if draft.entry_id in numbered.refused else draft.head
             numbered = sequencer.number(connection, tip, timed)
-        store.add_entries(connection, numbered.rows)
-        return sequencer.grow(connection, tip, numbered.leaves, numbered.at_us)
+        tip = sequencer.write(connection, tip, numbered)
+        sequencer.enlist(connection)
+        return tip
 
     def _checked(self, connection: Connection, rows: Sequence[Row], own: _Own) -> dict[bytes, int]:
         """Check rows, sorted by writer and number; return each writer's last number after them."""
@@ -261,25 +263,45 @@ class PendingLedger:
 
     def _check_mac(self, row: Row) -> None:
         try:
-            holds = same(row.mac, tag(self._key, _message(row[:_LEAD_SIZE])))
+            holds = same(row.mac, tag(self._key, _message(row)))
         except struct.error:
             holds = False
-        if not holds or digest_of_sealed(row.sealed) != row.sealed_digest:
+        if not holds:
             raise _tampered("changed")
 
     def _mac_of(self, writer: bytes, last: int) -> bytes:
         return tag(self._key, context("log-writer", writer, last))
 
 
-def _message(lead: Sequence[Any]) -> bytes:
+@functools.cache
+def _add(count: int) -> str:
+    row = f"({', '.join('?' * len(Row._fields))})"
+    return f"INSERT INTO log_pending ({_COLUMNS}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+
+def _encoded(draft: Draft) -> bytes:
+    version, digest = (draft.head.version, draft.head.digest) if draft.head else (0, NO_DIGEST)
+    fields = (
+        draft.entry_id,
+        draft.vault,
+        draft.organisations,
+        draft.digests,
+        version,
+        digest,
+        len(draft.sealed),
+    )
+    return _ENTRY.pack(*fields) + draft.sealed
+
+
+def _message(row: Row) -> bytes:
     """Return what a row's MAC is over.
 
     Raises:
         struct.error: a column has another size than its own.
     """
-    if tuple(map(len, (lead[0], *lead[3:9], lead[10]))) != _SIZES:
+    if (len(row.writer), len(row.vault)) != (_ID_SIZE, _ID_SIZE):
         raise struct.error
-    return _LABEL + _MESSAGE.pack(*lead)
+    return _LABEL + _MESSAGE.pack(row.writer, row.wseq, row.at_us, row.vault, row.head_version) + row.entries
 
 
 def _by_time(row: Row) -> tuple[int, bytes, int]:

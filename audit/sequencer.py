@@ -21,8 +21,8 @@ from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from audit.database import Connection
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
-from audit.leaf import NO_DIGEST, NOBODY, Leaf
-from audit.merkle import Frontier
+from audit.leaf import NO_DIGEST, NOBODY, drafted
+from audit.merkle import Frontier, leaf_hash
 from audit.store import StoredTip
 from keys.envelope import microseconds
 from keys.primitives import Signer
@@ -30,6 +30,7 @@ from keys.primitives import Signer
 TOLERATED_STEP_BACK = timedelta(seconds=5)
 _TOLERATED_US = TOLERATED_STEP_BACK // timedelta(microseconds=1)
 _REMEMBERED_VAULTS = 50_000
+_ALL = 1 << 62
 
 
 @dataclass(slots=True)
@@ -38,10 +39,8 @@ class Draft:
 
     entry_id: bytes
     vault: bytes
-    provider: bytes
-    authority: bytes
-    commitment: bytes
-    sealed_digest: bytes
+    organisations: bytes  # the provider's pseudonym, then the authority's
+    digests: bytes  # the commitment, then the sealed record's
     sealed: bytes
     head: HeadRef | None
 
@@ -64,6 +63,7 @@ class Numbered:
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
+    heads: list[tuple[bytes, int, int]] = field(default_factory=list)  # vault, version, number
     refused: Refusals = field(default_factory=dict)
     at_us: int = 0
 
@@ -139,29 +139,45 @@ class Sequencer:
         return Tip(frontier, found.note, self._time_of_last(connection, frontier.size))
 
     def number(self, connection: Connection, tip: Tip, drafts: Iterable[tuple[int, Draft]]) -> Numbered:
-        """Number drafts, each with its time, which may only grow; nothing is written yet."""
+        """Number drafts, each with its time, which may only grow; nothing is written yet but lists of what was."""
         if len(self._known) >= _REMEMBERED_VAULTS:
             self._known.clear()
         numbered, seq = Numbered(at_us=tip.at_us), tip.frontier.size
         for at_us, draft in drafts:
             last = self._known.get(draft.vault) or self._last_of(connection, draft.vault)
-            head = draft.head
-            if head is not None:
+            version, digest = 0, NO_DIGEST
+            if draft.head is not None:
                 try:
-                    head = _head_to_state(head, last.head)
+                    head = _head_to_state(draft.head, last.head)
                 except LogUnavailableError as fault:
                     numbered.refused[draft.entry_id] = fault
                     continue
+                if head is not None:
+                    version, digest, last.head = head.version, head.digest, head
+                    numbered.heads.append((draft.vault, version, seq))
             last.n += 1
-            leaf = _leaf(draft, last.n, at_us, head)
-            leaf_hash = leaf.hash()
-            numbered.rows.append((seq, *leaf, leaf_hash, draft.sealed))
-            numbered.leaves.append(leaf_hash)
-            numbered.at_us, last.head, seq = at_us, head or last.head, seq + 1
+            names = draft.entry_id, draft.vault, last.n, draft.organisations
+            data = drafted(*names, at_us, draft.digests, version, digest)
+            hashed = leaf_hash(data)
+            numbered.rows.append((seq, data, hashed, draft.sealed))
+            numbered.leaves.append(hashed)
+            numbered.at_us, seq = at_us, seq + 1
         return numbered
 
-    def grow(self, connection: Connection, tip: Tip, leaves: Sequence[bytes], at_us: int) -> Tip:
-        """Grow the tree by what was numbered, and sign its new edge."""
+    def write(self, connection: Connection, tip: Tip, numbered: Numbered) -> Tip:
+        """Write what was numbered, and the tree that grows by it."""
+        store.add_entries(connection, numbered.rows)
+        store.add_heads(connection, numbered.heads)
+        return self._grow(connection, tip, numbered.leaves, numbered.at_us)
+
+    def enlist(self, connection: Connection, most: int = _ALL) -> None:
+        """List so many more of the entries by their ids and by whom they concern."""
+        size, listed = store.listed(connection)
+        if listed < size:
+            store.add_to_lists(connection, listed, min(size, listed + most))
+
+    def _grow(self, connection: Connection, tip: Tip, leaves: Sequence[bytes], at_us: int) -> Tip:
+        """Grow the tree, and sign its new edge."""
         frontier, nodes = tip.frontier.append(leaves)
         note = Checkpoint(self._origin, frontier.size, frontier.root()).signed(self._signer)
         store.add_nodes(connection, nodes)
@@ -177,7 +193,7 @@ class Sequencer:
         self._anchor.prepare()
         tip = self.tip(connection)
         if not tip.note:
-            tip = self.grow(connection, tip, (), 0)
+            tip = self._grow(connection, tip, (), 0)
         before = self._anchor.newest()
         if before is None or before.size != tip.frontier.size:
             self._check_growth(connection, before, tip)
@@ -204,8 +220,11 @@ class Sequencer:
         return last.leaf.at_us
 
     def _last_of(self, connection: Connection, vault: bytes) -> _Last:
+        """Look for what a vault's next entry follows on; what is not listed is of vaults that are known, or of none."""
+        if not self._known:
+            self.enlist(connection)
         found = store.newest_head(connection, vault) if vault != NOBODY else None
-        head = None if found is None else HeadRef(found.leaf.head_version, found.leaf.head_digest)
+        head = None if found is None else HeadRef(found[0], found[1].leaf.head_digest)
         last = self._known[vault] = _Last(store.last_n(connection, vault), head)
         return last
 
@@ -219,7 +238,17 @@ def _head_to_state(head: HeadRef, last: HeadRef | None) -> HeadRef | None:
     return None
 
 
-def _leaf(draft: Draft, n: int, at_us: int, head: HeadRef | None) -> Leaf:
-    version, digest = (0, NO_DIGEST) if head is None else (head.version, head.digest)
-    names = draft.vault, n, draft.provider, draft.authority
-    return Leaf(draft.entry_id, *names, at_us, draft.commitment, draft.sealed_digest, version, digest)
+def stated_head(connection: Connection, vault: bytes) -> HeadRef | None:
+    """Return the newest head in the tree for a vault's pseudonym.
+
+    Raises:
+        LogUnavailableError: the entry that states it is not what was logged.
+    """
+    found = store.newest_head(connection, vault)
+    if found is None:
+        return None
+    version, entry = found
+    leaf = entry.leaf
+    if not entry.is_intact or (leaf.vault, leaf.head_version) != (vault, version):
+        raise LogUnavailableError("an entry is not what was logged")
+    return HeadRef(version, leaf.head_digest)

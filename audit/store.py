@@ -4,50 +4,50 @@ The statements are the same on both engines. What differs on PostgreSQL, how an 
 in :mod:`audit.pending`.
 """
 
+import itertools
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from audit.database import Connection
-from audit.leaf import Leaf
-from audit.merkle import FindNode, Node, node_hash
+from audit.leaf import NOBODY, Leaf, MalformedLeafError
+from audit.merkle import FindNode, Node, leaf_hash, node_hash
 
 #: Nodes are kept at levels that are multiples of this; what lies between is recomputed.
 STRIDE = 8
 
-LEAF = "entry_id, vault, n, provider, authority, at_us, commitment, sealed_digest, head_version, head_digest"
-ROW = f"seq, {LEAF}, leaf_hash, sealed"
+ROW = "seq, leaf, leaf_hash, sealed"
 
 _END = (1 << 63) - 1  # no entry has this number
-_LEAF_ENDS = 1 + len(Leaf._fields)
+_UNKNOWN = Leaf(NOBODY, NOBODY, 0, NOBODY, NOBODY, 0, bytes(32), bytes(32))
 
 _SELECT = f"SELECT {ROW} FROM log_entries "  # noqa: S608 fixed words, here and below
-_NEWEST_HEAD = _SELECT + "WHERE vault = ? AND head_version > 0 ORDER BY head_version DESC LIMIT 1"
-_OF_VAULT = _SELECT + "WHERE vault = ? AND seq < ? ORDER BY n DESC LIMIT ?"
-_OF_ORGANISATION = f"""
-SELECT {ROW} FROM log_entries WHERE seq IN (
-    SELECT seq FROM (SELECT seq FROM log_entries WHERE provider = ? AND seq < ? ORDER BY seq DESC LIMIT ?) AS p
-    UNION
-    SELECT seq FROM (SELECT seq FROM log_entries WHERE authority = ? AND seq < ? ORDER BY seq DESC LIMIT ?) AS a
-) ORDER BY seq DESC LIMIT ?
-"""  # noqa: S608
+_NEWEST_HEAD = """
+SELECT version, h.seq, leaf, leaf_hash, sealed FROM log_heads AS h LEFT JOIN log_entries AS e ON e.seq = h.seq
+WHERE vault = ? ORDER BY version DESC LIMIT 1
+"""
+_BY_ID = f"{_SELECT}WHERE seq = (SELECT seq FROM log_ids WHERE entry_id = ?)"  # noqa: S608
+_LIST_IDS = """
+INSERT INTO log_ids (entry_id, seq)
+SELECT substr(leaf, 2, 16), seq FROM log_entries WHERE seq >= ? AND seq < ? ORDER BY 1
+"""
+_RUNS_OF = "SELECT numbers FROM log_names WHERE name = ? AND first < ? ORDER BY first DESC LIMIT ?"
+_TO_LIST = "SELECT seq, leaf FROM log_entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+_RUN = 512  # entries of one row at most
+_VAULT, _PROVIDER, _AUTHORITY = slice(17, 33), slice(41, 57), slice(57, 73)  # in a leaf
 
 
 class Stored(NamedTuple):
-    """One row: its place, its leaf, the hash that was stored, and the sealed body if still there."""
+    """One row: its place, its leaf, whether it is what was hashed, and the sealed body if still there."""
 
     seq: int
-    leaf: Leaf
-    leaf_hash: bytes
+    leaf: Leaf  # of zeros if it is none
+    is_intact: bool  # as to the hash beside it; the tree itself is verify's matter
     sealed: bytes | None
 
-    @property
-    def is_intact(self) -> bool:
-        """Tell whether the row hashes to what was stored beside it (the tree itself is verify's matter)."""
-        try:
-            return self.leaf.is_well_formed() and self.leaf.hash() == self.leaf_hash
-        except (struct.error, TypeError):
-            return False
+    def concerns(self, name: bytes) -> bool:
+        """Tell whether a vault or an organisation may find it."""
+        return name in (self.leaf.vault, self.leaf.provider, self.leaf.authority)
 
 
 class StoredTip(NamedTuple):
@@ -66,6 +66,40 @@ def add_entries(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     connection.insert("log_entries", ROW, rows)
 
 
+def add_heads(connection: Connection, heads: Iterable[tuple[bytes, int, int]]) -> None:
+    """Note which entries state a head: vault, version, number."""
+    for head in heads:
+        connection.execute("INSERT INTO log_heads (vault, version, seq) VALUES (?, ?, ?)", head)
+
+
+def add_to_lists(connection: Connection, first: int, end: int) -> None:
+    """List entries by their ids, and by whom they concern: many at once, since a place in a list costs a page."""
+    connection.execute(_LIST_IDS, (first, end))
+    runs: dict[bytes, list[int]] = {}
+    for seq, leaf in connection.execute(_TO_LIST, (first, end)).fetchall():
+        vault, provider, authority = leaf[_VAULT], leaf[_PROVIDER], leaf[_AUTHORITY]
+        runs.setdefault(vault, []).append(seq)
+        if provider not in (NOBODY, vault):
+            runs.setdefault(provider, []).append(seq)
+        if authority not in (NOBODY, vault, provider):
+            runs.setdefault(authority, []).append(seq)
+    rows = [
+        (name, run[at], _run(run[at : at + _RUN]))
+        for name, run in sorted(runs.items())
+        for at in _starts(run)
+    ]
+    connection.insert("log_names", "name, first, numbers", rows)
+    connection.execute("UPDATE log_tip SET listed = ? WHERE one = 1", (end,))
+
+
+def _starts(run: Sequence[int]) -> range:
+    return range(0, len(run), _RUN)
+
+
+def _run(seqs: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(seqs)}Q", *seqs)
+
+
 def add_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
     """Keep those of the completed nodes whose level is kept."""
     for node in nodes:
@@ -77,7 +111,7 @@ def put_tip(connection: Connection, tip: StoredTip) -> None:
     """Replace the tree's edge."""
     moved = connection.execute("UPDATE log_tip SET size = ?, peaks = ?, note = ? WHERE one = 1", tip)
     if moved.rowcount == 0:
-        connection.execute("INSERT INTO log_tip (one, size, peaks, note) VALUES (1, ?, ?, ?)", tip)
+        connection.execute("INSERT INTO log_tip (one, size, peaks, note, listed) VALUES (1, ?, ?, ?, 0)", tip)
 
 
 def add_checkpoint(connection: Connection, size: int, note: str) -> None:
@@ -96,6 +130,12 @@ def tip(connection: Connection) -> StoredTip | None:
     return None if row is None else StoredTip(*row)
 
 
+def listed(connection: Connection) -> tuple[int, int]:
+    """Return how many entries there are, and how many of them, the first ones, are listed."""
+    row = connection.execute("SELECT size, listed FROM log_tip WHERE one = 1").fetchone()
+    return (0, 0) if row is None else (row[0], row[1])
+
+
 def last_seq(connection: Connection) -> int | None:
     """Return the greatest number in the log."""
     row = connection.execute("SELECT seq FROM log_entries ORDER BY seq DESC LIMIT 1").fetchone()
@@ -103,40 +143,47 @@ def last_seq(connection: Connection) -> int | None:
 
 
 def last_n(connection: Connection, vault: bytes) -> int:
-    """Return a vault's last running number, 0 if it has none."""
-    row = connection.execute(
-        "SELECT n FROM log_entries WHERE vault = ? ORDER BY n DESC LIMIT 1", (vault,)
-    ).fetchone()
-    return 0 if row is None else int(row[0])
+    """Return a vault's last running number, 0 if it has none; all its entries must be listed."""
+    found = of_name(connection, vault, before=None, limit=1)
+    return found[0].leaf.n if found else 0
 
 
-def newest_head(connection: Connection, vault: bytes) -> Stored | None:
-    """Return the entry that states a vault's newest head."""
-    return _stored(connection.execute(_NEWEST_HEAD, (vault,)).fetchone())
+def newest_head(connection: Connection, vault: bytes) -> tuple[int, Stored] | None:
+    """Return the version of a vault's newest head, and the entry that is to state it."""
+    row = connection.execute(_NEWEST_HEAD, (vault,)).fetchone()
+    return None if row is None else (row[0], _stored(row[1:]))
 
 
 def by_seq(connection: Connection, seq: int) -> Stored | None:
     """Return one entry by its place."""
-    return _stored(connection.execute(_SELECT + "WHERE seq = ?", (seq,)).fetchone())
+    return _found(connection.execute(_SELECT + "WHERE seq = ?", (seq,)).fetchone())
 
 
 def by_id(connection: Connection, entry_id: bytes) -> Stored | None:
     """Return one entry by its id."""
-    return _stored(connection.execute(_SELECT + "WHERE entry_id = ?", (entry_id,)).fetchone())
+    return _found(connection.execute(_BY_ID, (entry_id,)).fetchone())
 
 
-def of_vault(connection: Connection, vault: bytes, *, before: int | None, limit: int) -> list[Stored]:
-    """Return a vault's entries, newest first."""
-    end = _END if before is None else before
-    return [_must(row) for row in connection.execute(_OF_VAULT, (vault, end, limit)).fetchall()]
+def of_name(connection: Connection, name: bytes, *, before: int | None, limit: int) -> list[Stored]:
+    """Return the entries that concern a vault or an organisation, newest first."""
+    seqs = list(itertools.islice(_seqs_of(connection, name, _END if before is None else before), limit))
+    if not seqs:
+        return []
+    asked = seqs + seqs[-1:] * (limit - len(seqs))  # one statement for all pages of a size
+    query = f"{_SELECT}WHERE seq IN ({', '.join('?' * limit)}) ORDER BY seq DESC"
+    return [_stored(row) for row in connection.execute(query, asked).fetchall()]
 
 
-def of_organisation(
-    connection: Connection, organisation: bytes, *, before: int | None, limit: int
-) -> list[Stored]:
-    """Return what an organisation's staff and systems did, as provider or authority, newest first."""
-    page = organisation, _END if before is None else before, limit
-    return [_must(row) for row in connection.execute(_OF_ORGANISATION, (*page, *page, limit)).fetchall()]
+def _seqs_of(connection: Connection, name: bytes, before: int) -> Iterator[int]:
+    """Yield the numbers of the entries that concern somebody, newest first, by ever more runs."""
+    first, count, rows = before, 2, [(b"",)]
+    while rows:
+        rows = connection.execute(_RUNS_OF, (name, first, count)).fetchall()
+        for (numbers,) in rows:
+            run = struct.unpack(f">{len(numbers) // 8}Q", numbers)
+            yield from (seq for seq in reversed(run) if seq < before)
+            first = run[0]
+        count *= 4
 
 
 def newest_checkpoint(connection: Connection) -> str | None:
@@ -175,9 +222,13 @@ def _kept(connection: Connection, level: int, first: int, count: int) -> list[by
     return hashes
 
 
-def _stored(row: Sequence[Any] | None) -> Stored | None:
-    return None if row is None else _must(row)
+def _found(row: Sequence[Any] | None) -> Stored | None:
+    return None if row is None else _stored(row)
 
 
-def _must(row: Sequence[Any]) -> Stored:
-    return Stored(row[0], Leaf(*row[1:_LEAF_ENDS]), row[_LEAF_ENDS], row[_LEAF_ENDS + 1])
+def _stored(row: Sequence[Any]) -> Stored:
+    seq, data, stored_hash, sealed = row
+    try:
+        return Stored(seq, Leaf.decode(data), leaf_hash(data) == stored_hash, sealed)
+    except MalformedLeafError:
+        return Stored(seq, _UNKNOWN, False, sealed)

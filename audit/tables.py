@@ -5,6 +5,8 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text
 from sqlmodel import Field, SQLModel
 
+_ITS_OWN_INDEX = {"sqlite_with_rowid": False}
+
 
 class LogTable(SQLModel):
     """Base of the log's tables: metadata of their own, so that no other database gets them."""
@@ -13,40 +15,54 @@ class LogTable(SQLModel):
 
 
 class EntryRow(LogTable, table=True):
-    """One entry; ``seq`` is the leaf's index. Every column but ``leaf_hash`` and ``sealed`` is in the leaf.
+    """One entry; ``seq`` is the leaf's index, ``leaf`` its data, and ``sealed`` goes at retention.
 
-    A pseudonym of zeros means none. ``sealed`` goes at retention; its digest stays.
+    Nothing in it is indexed but its number: that would cost each entry more than all the rest.
     """
 
     __tablename__ = "log_entries"
-    __table_args__ = (
-        Index("log_entries_vault", "vault", "n", unique=True),
-        Index("log_entries_provider", "provider", "seq"),
-        Index("log_entries_authority", "authority", "seq"),
-        Index(
-            "log_entries_head",
-            "vault",
-            "head_version",
-            sqlite_where=Column("head_version") > 0,
-            postgresql_where=Column("head_version") > 0,
-        ),
-    )
 
     seq: int = Field(
         sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
     )
-    entry_id: bytes = Field(sa_column=Column(LargeBinary(16), unique=True, nullable=False))
-    vault: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
-    n: int = Field(sa_column=Column(BigInteger, nullable=False))
-    provider: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
-    authority: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
-    at_us: int = Field(sa_column=Column(BigInteger, nullable=False))
-    commitment: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
-    sealed_digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
-    head_version: int = Field(sa_column=Column(BigInteger, nullable=False))
-    head_digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    leaf: bytes = Field(sa_column=Column(LargeBinary(185), nullable=False))
     leaf_hash: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     sealed: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class IdRow(LogTable, table=True):
+    """By which number an entry is found; like :class:`NameRow` of all entries before ``log_tip.listed``."""
+
+    __tablename__ = "log_ids"
+    __table_args__ = _ITS_OWN_INDEX
+
+    entry_id: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class NameRow(LogTable, table=True):
+    """Which entries concern somebody: a vault's pseudonym (zeros for none), a provider's or an authority's.
+
+    ``numbers`` are entries' numbers of 8 bytes each, ascending, from ``first`` on: a run that was listed at once.
+    """
+
+    __tablename__ = "log_names"
+    __table_args__ = _ITS_OWN_INDEX
+
+    name: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    first: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    numbers: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class HeadRow(LogTable, table=True):
+    """Which entry states a head of a vault: written with the entry, since every request asks for the newest."""
+
+    __tablename__ = "log_heads"
+    __table_args__ = _ITS_OWN_INDEX
+
+    vault: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
+    version: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class NodeRow(LogTable, table=True):
@@ -60,7 +76,10 @@ class NodeRow(LogTable, table=True):
 
 
 class TipRow(LogTable, table=True):
-    """The tree's growing edge, one row: its size, its peaks, and the signed note over both."""
+    """The tree's growing edge, one row: its size, its peaks, and the signed note over both.
+
+    ``listed`` is how many of the entries stand in ``log_ids`` and ``log_names``: the first ones.
+    """
 
     __tablename__ = "log_tip"
 
@@ -68,6 +87,7 @@ class TipRow(LogTable, table=True):
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     peaks: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     note: str = Field(sa_column=Column(Text, nullable=False))
+    listed: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class CheckpointRow(LogTable, table=True):
@@ -80,9 +100,9 @@ class CheckpointRow(LogTable, table=True):
 
 
 class PendingRow(LogTable, table=True):
-    """An entry that is durable and waits for its number, on PostgreSQL; ``mac`` is over all but ``sealed``.
+    """Entries that are durable and wait for their numbers, on PostgreSQL: a group, or one that states a head.
 
-    ``writer`` is one connection of one process, ``wseq`` its running number from 1.
+    ``writer`` is one connection of one process, ``wseq`` its running number from 1; ``mac`` is over all the rest.
     """
 
     __tablename__ = "log_pending"
@@ -99,16 +119,10 @@ class PendingRow(LogTable, table=True):
     writer: bytes = Field(sa_column=Column(LargeBinary(16), primary_key=True))
     wseq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     at_us: int = Field(sa_column=Column(BigInteger, nullable=False))
-    entry_id: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     vault: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
-    provider: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
-    authority: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
-    commitment: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
-    sealed_digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     head_version: int = Field(sa_column=Column(BigInteger, nullable=False))
-    head_digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+    entries: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     mac: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
-    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class WriterRow(LogTable, table=True):

@@ -6,7 +6,7 @@ end to end. Memory grows with the vaults and the checkpoints (some hundred bytes
 a large log is read by as many processes as the machine has processors. Steps, as numbered in :func:`verify`:
 
 1. notes outside the database, read first, so that a log still growing is never behind them;
-2. the database: no trigger or view; beside all else, its indexes against its tables;
+2. the database: no trigger or view; beside all else, its lists against its entries, its indexes against its tables;
 3. notes inside: kept checkpoints and the tip; every note's form, origin, key and signature;
 4. every row in order: no gap, well-formed, its stored hash, its sealed body's digest, time never going back;
    the tree's root at every checkpoint; every stored node; with ``open_body`` each body by its commitment;
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from audit.verify_entries import STRIDE, Block, OpenBody, Part, Peak, Task, blocks, node, walk
 from audit.verify_findings import Fault, Finding, Findings, Report
-from audit.verify_indexes import Total
+from audit.verify_lists import LISTS, Total
 from audit.verify_notes import Judge, Note, outside
 from audit.verify_processes import look_apart
 from audit.verify_source import Source, UnreadableError, opened
@@ -65,11 +65,10 @@ def verify(
             notes += _inside(source, judge)  # 3
             report.checkpoints = len(notes)
             sizes = tuple(sorted({note.size for note in notes}))
-            indexes = tuple(source.indexes(report))
-            count, last = source.extent()
+            count, last = source.count()
             kept_since = _microseconds(bodies_kept_since)
-            task = Task(log, source.snapshot(), last, sizes, kept_since, indexes, os.urandom(16))
-            whole = _Whole(source, report, notes, task)
+            task = Task(log, source.snapshot(), source.extent(), sizes, kept_since, os.urandom(16))
+            whole = _Whole(source, report, notes)
             with ThreadPoolExecutor(1) as aside:
                 others = aside.submit(_check_indexes, log)  # 2
                 for found in _look(source, blocks(count, last), task, open_body, processes):
@@ -78,7 +77,7 @@ def verify(
                             whole.join(found)  # 4, 5
                             told(report.entries, count)
                         case Total():
-                            whole.hold_index(found)  # 2
+                            whole.hold_list(found)  # 2
                 whole.end(count, heads)
                 report.extend(others.result())
     except UnreadableError as error:
@@ -91,7 +90,7 @@ def _microseconds(at: datetime | None) -> int | None:
 
 
 def _check_indexes(log: Path | str) -> Findings:
-    """Check the other indexes over a connection of one's own, while the entries are read."""
+    """Check the indexes over a connection of one's own, while the entries are read."""
     findings = Findings()
     with opened(log) as source:
         source.check_indexes(findings)
@@ -112,7 +111,7 @@ def _inside(source: Source, judge: Judge) -> Iterator[Note]:
 def _look(
     source: Source, blocks: Sequence[Block], task: Task, open_body: OpenBody | None, processes: int | None
 ) -> Iterator[Part | Total]:
-    """Walk the blocks, then read the indexes."""
+    """Walk the blocks, then read the lists."""
     if processes is None:
         processes = min(os.cpu_count() or 1, len(blocks) // _WORTH_A_PROCESS)
     if processes > 1 and open_body is None:
@@ -120,18 +119,18 @@ def _look(
         return
     for block in blocks:
         yield walk(source, block, task, open_body)
-    for index in task.indexes:
-        yield source.total(index, task.last, task.key)
+    for kind in LISTS:
+        yield source.total(kind, task.seen, task.key)
 
 
 class _Whole:
     """Joins the blocks: sequence, time, tree and vaults across their borders."""
 
-    def __init__(self, source: Source, report: Report, notes: list[Note], task: Task) -> None:
+    def __init__(self, source: Source, report: Report, notes: list[Note]) -> None:
         self._source = source
         self._report = report
-        self._totals = [Total() for _ in task.indexes]
-        self._indexes = zip(task.indexes, self._totals, strict=True)
+        self._totals = [Total() for _ in LISTS]
+        self._lists = zip(LISTS, self._totals, strict=True)
         self._is_well_formed = True
         self._next = 0
         self._last_us = 0
@@ -180,6 +179,8 @@ class _Whole:
         edge = b"".join(peak for _, peak in self._peaks)
         if source.all("SELECT one, size, peaks FROM log_tip") != [(1, self._size, edge)]:
             report.add("tip", Fault.TIP)
+        elif not 0 <= source.extent().listed <= self._size:
+            report.add("tip", Fault.TIP, "more is listed than there is")
         ((stored,),) = source.all("SELECT count(*) FROM log_nodes")
         if self._grows and stored != self._nodes:
             report.add("nodes", Fault.NODE, f"{stored} stored, {self._nodes} complete")
@@ -189,15 +190,15 @@ class _Whole:
         if oldest_us is not None:
             report.waiting_since = _EPOCH + timedelta(microseconds=oldest_us)
 
-    def hold_index(self, stored: Total) -> None:
-        """Hold the next index to the entries; where one of these is malformed, none can be right."""
-        index, mine = next(self._indexes)
+    def hold_list(self, stored: Total) -> None:
+        """Hold the next list to the entries; where one of these is malformed, none can be right."""
+        kind, mine = next(self._lists)
         if mine == stored or not self._is_well_formed:
             return
         detail = stored.fault
         if not detail and mine.rows != stored.rows:
-            detail = f"{stored.rows} entries, {mine.rows} in the table"
-        self._report.add(f"index {index.name}", Fault.INCONSISTENT_FILE, detail)
+            detail = f"{stored.rows} rows, {mine.rows} by the entries"
+        self._report.add(f"list {kind.table}", Fault.INCONSISTENT_FILE, detail)
 
     # --- tree
 

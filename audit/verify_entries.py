@@ -4,23 +4,24 @@ A block is 2^14 numbers in a row, a complete subtree, so that blocks can be walk
 audit/verify.py joins them. What is right or wrong in the whole only (a first entry's place, time, number)
 comes back in the :class:`Part`.
 
-Entries are taken by the hundred, column by column: one question to all of them at once, and only where the
-answer is wrong are they asked one by one.
+Entries are taken by the hundred: one question to all of them at once, and only where the answer is wrong are they
+asked one by one.
 """
 
 import json
-import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from audit.verify_findings import Fault, Findings
-from audit.verify_indexes import Index, Total, pack, table_of, total
+from audit.verify_lists import HEADS, IDS, LISTS, NAMES, Extent, Numbers, Table, Total, table_of, total
+from audit.verify_source import SEQ as _SEQ
 from audit.verify_source import Row, Source
 
 SIZE = 1 << 14
@@ -30,20 +31,22 @@ STRIDE = 8
 OpenBody = Callable[[bytes, int, bytes], bytes | None]  # entry id, microseconds, sealed -> salt and body
 Peak = tuple[int, bytes]  # level and root of a complete subtree
 
-_LEAF = struct.Struct(">BB16s16sQ16s16sQ32s32sQ32s")  # 0 for a leaf, 1 for the version, then the ten fields
-_FIELDS = 10
-_SIZES = ((0, 16), (1, 16), (3, 16), (4, 16), (6, 32), (7, 32), (9, 32))  # of the byte strings, by column
-_ID, _VAULT, _N, _AT, _COMMITMENT, _DIGEST, _VERSION, _HEAD, _LEAF_HASH, _SEALED, _SEQ = (
-    0,
-    1,
-    2,
-    *range(5, 13),
+_LEAF_SIZE, _HASH_SIZE, _VERSION = 185, 32, 1
+# where the fields of a leaf stand
+_ID, _VAULT, _N, _PROVIDER, _AUTHORITY = (
+    slice(1, 17),
+    slice(17, 33),
+    slice(33, 41),
+    slice(41, 57),
+    slice(57, 73),
 )
+_AT, _COMMITMENT, _DIGEST = slice(73, 81), slice(81, 113), slice(113, 145)
+_HEAD_VERSION, _HEAD_DIGEST = slice(145, 153), slice(153, 185)
 _MALFORMED = sha256(b"\x00").digest()  # in the place of a leaf that is none
 _SEALED_LABEL, _COMMITMENT_LABEL = b"halsovalvet/v1/audit-sealed\0", b"halsovalvet/v1/audit-commitment\0"
 _LOWEST = -(1 << 63)
 
-_Columns = Sequence[tuple[Any, ...]]
+_Leaves = npt.NDArray[np.uint8]  # a row for each leaf's data
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,10 @@ class Task:
 
     log: Path | str
     snapshot: str
-    last: int  # the newest entry's number
+    seen: Extent
     signed_sizes: tuple[int, ...] = ()  # of the tree, ascending: its roots there are wanted
     kept_since: int | None = None  # microseconds: older bodies may be gone
-    indexes: tuple[Index, ...] = ()  # each to be summed up, under a key
-    key: bytes = b""
+    key: bytes = b""  # of the sums over lists
 
 
 @dataclass(slots=True)
@@ -90,7 +92,7 @@ class Part(Findings):
     grown: int = 0  # how many of them continue the tree: up to the first gap
     edges: dict[int, list[Peak]] = field(default_factory=dict)  # the tree's peaks within, by its size there
     nodes: int = 0
-    totals: list[Total] = field(default_factory=list)  # of each index, as the entries have it
+    totals: list[Total] = field(default_factory=list)  # of each list, as the entries have it
     is_well_formed: bool = True
     opened: int = 0
     gone: int = 0
@@ -122,21 +124,18 @@ class _Walk:
         self._part = Part(last=block.start - 1)
         self._levels: list[list[bytes]] = [[]]  # the complete subtrees, from the leaves up
         self._grows = True
-        places = {place for index in task.indexes for place in index.places}
-        self._packed: dict[int, list[bytes]] = {place: [] for place in (*places, _VERSION, _SEQ)}
+        self._leaves: list[bytes] = []  # well-formed ones, and their numbers
+        self._seqs: list[int] = []
         self._first_n: dict[bytes, tuple[int, int]] = {}
         self._last_n: dict[bytes, int] = {}
 
     def take(self, rows: list[Row]) -> None:
         """Take the next entries in."""
-        columns = tuple(zip(*rows, strict=True))
-        data = _leaf_data(columns)
-        if data is not None:
-            leaves = self._hold(columns, data)
-        else:
+        leaves = self._hold(rows)
+        if leaves is None:
             leaves = list(chain.from_iterable(map(self._hold_single, rows)))
         before = self._part.grown
-        self._order(columns[_SEQ])
+        self._order(tuple(row[_SEQ] for row in rows))
         self._climb(leaves[: self._part.grown - before])
 
     def end(self, source: Source) -> Part:
@@ -152,17 +151,15 @@ class _Walk:
         return part
 
     def _totals(self) -> list[Total]:
-        """Sum the well-formed rows up, as each index should have them."""
-        columns = {place: b"".join(packed) for place, packed in self._packed.items()}
-        rows = len(columns[_SEQ]) // 8
-        if not rows:
-            return [Total() for _ in self._task.indexes]
-        heads = np.frombuffer(columns[_VERSION], ">i8") > 0
-        totals = []
-        for index in self._task.indexes:
-            table = table_of([columns[place] for place in index.places], rows)
-            totals.append(total(table[heads] if index.is_of_heads else table, self._task.key))
-        return totals
+        """Sum the well-formed rows up, as each list should have them."""
+        if not self._seqs:
+            return [Total() for _ in LISTS]
+        leaves, seqs = _table(self._leaves), np.array(self._seqs)
+        versions = _numbers(leaves, _HEAD_VERSION)
+        heads = table_of(leaves[versions > 0, _VAULT], versions[versions > 0], seqs[versions > 0])
+        leaves, seqs = leaves[seqs < self._task.seen.listed], seqs[seqs < self._task.seen.listed]
+        tables = {NAMES: _names(leaves, seqs), IDS: table_of(leaves[:, _ID], seqs), HEADS: heads}
+        return [total(tables[kind], self._task.key) for kind in LISTS]
 
     # --- rows
 
@@ -185,75 +182,81 @@ class _Walk:
         part.entries += len(seqs)
 
     def _hold_single(self, row: Row) -> list[bytes]:
-        columns = tuple(zip(row, strict=True))
-        data = _leaf_data(columns)
-        if data is not None:
-            return self._hold(columns, data)
+        held = self._hold([row])
+        if held is not None:
+            return held
         self._part.add(f"entry {row[_SEQ]}", Fault.MALFORMED_ROW)
         self._part.is_well_formed = False
         return [_MALFORMED]
 
-    def _hold(self, columns: _Columns, data: Iterable[bytes]) -> list[bytes]:
-        """Hold well-formed rows to their leaf data; return their leaf hashes."""
-        seqs = columns[_SEQ]
-        leaves = [sha256(leaf).digest() for leaf in data]
-        if tuple(leaves) != columns[_LEAF_HASH]:
-            for leaf, stored, seq in zip(leaves, columns[_LEAF_HASH], seqs, strict=True):
-                if leaf != stored:
+    def _hold(self, rows: Sequence[Row]) -> list[bytes] | None:
+        """Hold rows to their leaf data; return their leaf hashes, or None if one of the rows is malformed."""
+        data, stored, sealed, seqs = zip(*rows, strict=True)
+        if not (_are_of(data, _LEAF_SIZE) and _are_of(stored, _HASH_SIZE)):
+            return None
+        leaves = _table(data)
+        numbers, times, versions = (_numbers(leaves, place) for place in (_N, _AT, _HEAD_VERSION))
+        if (leaves[:, 0] != _VERSION).any() or min(numbers.min(), times.min(), versions.min()) < 0:
+            return None
+        hashes = [sha256(b"\x00" + leaf).digest() for leaf in data]
+        if tuple(hashes) != stored:
+            for mine, theirs, seq in zip(hashes, stored, seqs, strict=True):
+                if mine != theirs:
                     self._part.add(f"entry {seq}", Fault.CHANGED_ROW)
-        self._times(columns[_AT], seqs)
-        self._bodies(columns)
-        self._numbers(columns[_VAULT], columns[_N], seqs)
-        if any(columns[_VERSION]):
-            self._heads(columns)
-        for place, packed in self._packed.items():
-            packed.append(pack(columns[place]))
-        return leaves
+        self._times(times, seqs)
+        self._bodies(leaves, sealed, rows)
+        self._running(data, numbers.tolist(), seqs)
+        if versions.any():
+            self._heads(data, versions.tolist(), seqs)
+        self._leaves += data
+        self._seqs += seqs
+        return hashes
 
-    def _times(self, times: tuple[int, ...], seqs: tuple[int, ...]) -> None:
+    def _times(self, times: Numbers, seqs: tuple[int, ...]) -> None:
         part = self._part
         if part.first_us is None:
-            part.first_us = times[0]
-        if [part.last_us, *times] != sorted([part.last_us, *times]):
-            for at_us, seq in zip(times, seqs, strict=True):
+            part.first_us = int(times[0])
+        if times[0] < part.last_us or (times[1:] < times[:-1]).any():
+            for at_us, seq in zip(times.tolist(), seqs, strict=True):
                 if at_us < part.last_us:
                     part.add(f"entry {seq}", Fault.TIME_BACK)
                 part.last_us = max(part.last_us, at_us)
-        part.last_us = max(part.last_us, times[-1])
+        part.last_us = max(part.last_us, int(times[-1]))
 
-    def _bodies(self, columns: _Columns) -> None:
+    def _bodies(self, leaves: _Leaves, sealed: tuple[Any, ...], rows: Sequence[Row]) -> None:
         try:
-            digests = tuple([sha256(_SEALED_LABEL + sealed).digest() for sealed in columns[_SEALED]])
+            digests = b"".join([sha256(_SEALED_LABEL + one).digest() for one in sealed])
         except TypeError:  # one that is gone, or is no bytes
-            digests = ()
-        if digests != columns[_DIGEST] or self._open_body is not None:
-            for row in zip(*columns, strict=True):
-                self._body(f"entry {row[_SEQ]}", row)
+            digests = b""
+        if digests != leaves[:, _DIGEST].tobytes() or self._open_body is not None:
+            for row in rows:
+                self._body(f"entry {row[_SEQ]}", *row[:_SEQ])
 
-    def _body(self, where: str, row: Row) -> None:
-        part, sealed = self._part, row[_SEALED]
+    def _body(self, where: str, leaf: bytes, _hash: bytes, sealed: Any) -> None:
+        part, at_us = self._part, int.from_bytes(leaf[_AT])
         if sealed is None:
-            if self._task.kept_since is not None and row[_AT] < self._task.kept_since:
+            if self._task.kept_since is not None and at_us < self._task.kept_since:
                 part.gone += 1
             else:
                 part.add(where, Fault.NO_BODY)
             return
-        if type(sealed) is not bytes or sha256(_SEALED_LABEL + sealed).digest() != row[_DIGEST]:
+        if type(sealed) is not bytes or sha256(_SEALED_LABEL + sealed).digest() != leaf[_DIGEST]:
             part.add(where, Fault.CHANGED_BODY)
             return
-        plain = None if self._open_body is None else self._open_body(row[_ID], row[_AT], sealed)
+        plain = None if self._open_body is None else self._open_body(leaf[_ID], at_us, sealed)
         if plain is None:
             return
         part.opened += 1
         commitment = sha256(_COMMITMENT_LABEL + plain).digest()
-        if commitment != row[_COMMITMENT] or not _states_head(plain, row[_VERSION], row[_HEAD]):
+        if commitment != leaf[_COMMITMENT] or not _states_head(plain, leaf):
             part.add(where, Fault.WRONG_BODY)
 
     # --- vaults
 
-    def _numbers(self, vaults: tuple[bytes, ...], numbers: tuple[int, ...], seqs: tuple[int, ...]) -> None:
+    def _running(self, leaves: tuple[bytes, ...], numbers: list[int], seqs: tuple[int, ...]) -> None:
         last_n = self._last_n
-        for vault, n, seq in zip(vaults, numbers, seqs, strict=True):
+        for leaf, n, seq in zip(leaves, numbers, seqs, strict=True):
+            vault = leaf[_VAULT]
             last = last_n.get(vault)
             if last is None:
                 self._first_n[vault] = n, seq
@@ -261,17 +264,17 @@ class _Walk:
                 self._part.add(f"entry {seq}", Fault.VAULT_GAP, f"{n}, where {last + 1} was expected")
             last_n[vault] = n
 
-    def _heads(self, columns: _Columns) -> None:
+    def _heads(self, leaves: tuple[bytes, ...], versions: list[int], seqs: tuple[int, ...]) -> None:
         heads = self._part.heads
-        for row in zip(*columns, strict=True):
-            vault, version, seq = row[_VAULT], row[_VERSION], row[_SEQ]
+        for leaf, version, seq in zip(leaves, versions, seqs, strict=True):
             if not version:
                 continue
+            vault = leaf[_VAULT]
             first, where, last, _ = heads.get(vault, (version, seq, 0, b""))
             if version <= last:
                 self._part.add(f"entry {seq}", Fault.HEAD_BACK)
             else:
-                heads[vault] = first, where, version, row[_HEAD]
+                heads[vault] = first, where, version, leaf[_HEAD_DIGEST]
 
     # --- tree
 
@@ -297,14 +300,27 @@ class _Walk:
                 self._part.add(f"node {STRIDE}/{index}", Fault.NODE)
 
 
-def _leaf_data(columns: _Columns) -> list[bytes] | None:
-    """Return what the leaves' hashes cover, None where a column has another type or size."""
-    try:
-        if any(set(map(len, columns[place])) != {size} for place, size in _SIZES):
-            return None
-        return list(map(_LEAF.pack, repeat(0), repeat(1), *columns[:_FIELDS]))
-    except (TypeError, struct.error):
-        return None
+def _are_of(column: tuple[Any, ...], size: int) -> bool:
+    return set(map(type, column)) == {bytes} and set(map(len, column)) == {size}
+
+
+def _table(leaves: Sequence[bytes]) -> _Leaves:
+    return np.frombuffer(b"".join(leaves), np.uint8).reshape(-1, _LEAF_SIZE)
+
+
+def _numbers(leaves: _Leaves, place: slice) -> Numbers:
+    return np.frombuffer(leaves[:, place].tobytes(), ">i8").astype(np.int64)
+
+
+def _names(leaves: _Leaves, seqs: Numbers) -> Table:
+    """Return whom entries concern: each vault, also none, and other organisations than none, once."""
+    vaults, providers, authorities = (leaves[:, place] for place in (_VAULT, _PROVIDER, _AUTHORITY))
+    is_new = providers.any(axis=1) & (providers != vaults).any(axis=1)
+    is_other = (
+        authorities.any(axis=1) & (authorities != vaults).any(axis=1) & (authorities != providers).any(axis=1)
+    )
+    names = np.concatenate([vaults, providers[is_new], authorities[is_other]])
+    return table_of(names, np.concatenate([seqs, seqs[is_new], seqs[is_other]]))
 
 
 def _peaks(levels: list[list[bytes]], size: int) -> list[Peak]:
@@ -313,12 +329,13 @@ def _peaks(levels: list[list[bytes]], size: int) -> list[Peak]:
     return [(level, levels[level][(size >> level) - 1]) for level in present]
 
 
-def _states_head(plain: bytes, version: int, digest: bytes) -> bool:
+def _states_head(plain: bytes, leaf: bytes) -> bool:
     """Tell whether the body states the leaf's head; a leaf without one may go with a body's older one."""
+    version = int.from_bytes(leaf[_HEAD_VERSION])
     if version == 0:
         return True
     try:
         head = json.loads(plain[32:])["head"]
-        return bool(head == {"version": version, "digest": digest.hex()})
+        return bool(head == {"version": version, "digest": leaf[_HEAD_DIGEST].hex()})
     except (ValueError, KeyError, TypeError):
         return False

@@ -51,9 +51,16 @@ class PostgreSQL(Source):
     def entries(self, first: int, last: int) -> Iterator[list[Row]]:
         """Yield entries in order, by the primary key: what it might hide, :meth:`check_indexes` counts."""
         query = f"SELECT {COLUMNS} FROM log_entries WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 our words
-        with self._connection.cursor("entries", binary=True) as cursor:
-            cursor.execute(query, (first, last))
-            while rows := cursor.fetchmany(BATCH):
+        yield from self._read(query, BATCH, first, last)
+
+    def rows(self, query: str, count: int) -> Iterator[list[Row]]:
+        """Yield a long answer, some rows at a time; in a list's order it is read by the list's own index."""
+        yield from self._read(query, count)
+
+    def _read(self, query: str, count: int, *values: object) -> Iterator[list[Row]]:
+        with self._connection.cursor("rows", binary=True) as cursor:
+            cursor.execute(query.encode(), values)
+            while rows := cursor.fetchmany(count):
                 yield rows
 
     def check_code(self, findings: Findings) -> None:

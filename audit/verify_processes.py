@@ -1,6 +1,6 @@
 """The verifier's blocks, walked in processes of their own: a Merkle tree's subtrees need nothing of each other.
 
-Each child has a connection of its own, every n-th block and every n-th index; it says what each came to as soon as the
+Each child has a connection of its own, every n-th block and every n-th list; it says what each came to as soon as the
 parent takes it, so that neither holds more than a block. Parent and child are one program and trust each other.
 """
 
@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from audit.verify_entries import Block, Part, Task, walk
-from audit.verify_indexes import Total
+from audit.verify_lists import LISTS, Total
 from audit.verify_source import UnreadableError, opened
 
 
 def look_apart(blocks: Sequence[Block], task: Task, *, processes: int) -> Iterator[Part | Total]:
-    """Walk the blocks in so many processes, then read the indexes; yield what each comes to, in order.
+    """Walk the blocks in so many processes, then read the lists; yield what each comes to, in order.
 
     Raises:
         UnreadableError: one of them could not read its blocks to the end.
@@ -27,11 +27,11 @@ def look_apart(blocks: Sequence[Block], task: Task, *, processes: int) -> Iterat
     with ExitStack() as stack:
         children = []
         for place in range(processes):
-            asked = task, blocks[place::processes], task.indexes[place::processes]
+            asked = task, blocks[place::processes], LISTS[place::processes]
             children.append(stack.enter_context(_child(pickle.dumps(asked))))
         for child in children:
             stack.callback(child.kill)  # if nobody wants the rest
-        for count in (len(blocks), len(task.indexes)):
+        for count in (len(blocks), len(LISTS)):
             for place in range(count):
                 yield _next(children[place % processes])
 
@@ -66,13 +66,13 @@ def _next(child: "subprocess.Popen[bytes]") -> Part | Total:
 def main() -> None:
     """Be a child: answer what standard input asks."""
     gc.disable()  # nothing here holds itself, and going through a million short-lived rows takes time
-    task, blocks, indexes = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
+    task, blocks, lists = pickle.load(sys.stdin.buffer)  # noqa: S301 our own program's
     try:
         with opened(task.log, task.snapshot) as source:
             for block in blocks:
                 _say(walk(source, block, task))
-            for index in indexes:
-                _say(source.total(index, task.last, task.key))
+            for kind in lists:
+                _say(source.total(kind, task.seen, task.key))
     except UnreadableError as error:
         _say(str(error))
 

@@ -12,21 +12,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from audit.verify_findings import Findings
-from audit.verify_indexes import Index, Total
+from audit.verify_lists import LISTS, Extent, List, Total, read, total
 
-#: The leaf's ten fields in its own order, then what stands beside them.
-COLUMNS = (
-    "entry_id, vault, n, provider, authority, at_us, commitment, sealed_digest, head_version, head_digest, "
-    "leaf_hash, sealed, seq"
-)
-SEQ = 12
-#: Which an index may be of: whole numbers and byte strings of one length.
-INDEXED = {"entry_id", "vault", "n", "provider", "authority", "at_us", "head_version", "seq"}
-TABLES = {"log_entries", "log_nodes", "log_tip", "log_checkpoints"}
+COLUMNS = "leaf, leaf_hash, sealed, seq"
+SEQ = 3  # the place of the number among them
+TABLES = {"log_entries", "log_nodes", "log_tip", "log_checkpoints", *(kind.table for kind in LISTS)}
 #: Rows at a time: few enough to stay near the processor while they are hashed.
-BATCH = 128
-INDEX_BATCH = 512
-_MAPPED = 1 << 40  # bytes: as many as SQLite allows
+BATCH = 256
+LIST_BATCH = 1024
 
 Row = tuple[Any, ...]
 
@@ -56,17 +49,28 @@ class Source(abc.ABC):
     def check_code(self, findings: Findings) -> None:
         """Look for what could change or hide rows behind the log's back, and for missing tables."""
 
-    def indexes(self, findings: Findings) -> list[Index]:  # noqa: ARG002 as SQLite needs it
-        """Return the indexes that whoever walks the entries is to hold to them."""
-        return []
+    @abc.abstractmethod
+    def rows(self, query: str, count: int) -> Iterator[list[Row]]:
+        """Yield a long answer, so many rows at a time."""
 
-    def total(self, index: Index, last: int, key: bytes) -> Total:
-        """Sum up what an index holds, up to an entry."""
-        raise NotImplementedError
+    def total(self, kind: List, seen: Extent, key: bytes) -> Total:
+        """Sum up what a list holds of the entries that were seen; it holds of others what is younger, and no more."""
+        found, end, most = Total(), seen.of(kind), self.extent().of(kind)
+        query = f"SELECT {', '.join(kind.columns)} FROM {kind.table} ORDER BY {', '.join(kind.order)}"  # noqa: S608
+        last: list[Row] = []
+        try:
+            for rows in self.rows(query, LIST_BATCH):
+                read(kind, [*last, rows[0]], before=most)  # in order there too
+                table, seqs = read(kind, rows, before=most)
+                found.add(total(table[seqs < end], key))
+                last = rows[-1:]
+        except (ValueError, TypeError, OverflowError) as error:
+            return Total(fault=str(error))
+        return found
 
     @abc.abstractmethod
     def check_indexes(self, findings: Findings) -> None:
-        """Hold the other indexes to their tables: people read by the indexes."""
+        """Let the database hold its indexes to its tables, where it can."""
 
     @abc.abstractmethod
     def waiting(self) -> tuple[int, int | None]:
@@ -76,7 +80,13 @@ class Source(abc.ABC):
     def close(self) -> None:
         """Give the connection back."""
 
-    def extent(self) -> tuple[int, int]:
+    def extent(self) -> Extent:
+        """Return how far the snapshot says that it goes."""
+        found = self.all("SELECT size, listed FROM log_tip WHERE one = 1")
+        is_told = [list(map(type, row)) for row in found] == [[int, int]]
+        return Extent(*found[0]) if is_told else Extent(0, 0)
+
+    def count(self) -> tuple[int, int]:
         """Return how many entries there are, and the highest number."""
         ((count, last),) = self.all("SELECT count(*), max(seq) FROM log_entries")
         return count, -1 if last is None else last

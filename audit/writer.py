@@ -84,10 +84,9 @@ class Writer:
         except RuntimeError:  # a thread's: it goes by itself
             self.submit(job)
             return
-        if self._is_shut():
-            raise LogUnavailableError("the log is closed")
-        jobs = self._gathered.get(loop)
-        if jobs is None:
+        if (jobs := self._gathered.get(loop)) is None:
+            if self._is_shut():
+                raise LogUnavailableError("the log is closed")
             jobs = self._gathered[loop] = []
             loop.call_soon(self._hand_over, loop)
         jobs.append(job)

@@ -56,11 +56,15 @@ class Receipt:
 
 def message(entry: bytes, at: datetime, vault: bytes, opens: Opens, *, pending: bool) -> bytes:
     """Return a receipt's bytes, for the log, which makes the tag before the receipt."""
-    counts = len(entry), len(vault), len(opens.recipients), len(opens.drawers)
-    parts = [_LABEL, _HEAD.pack(microseconds(at), pending, *counts), entry, vault]
-    for recipient in opens.recipients:
+    recipients, drawers = opens.recipients, opens.drawers
+    counts = len(entry), len(vault), len(recipients), len(drawers)
+    head = _LABEL + _HEAD.pack(microseconds(at), pending, *counts) + entry + vault
+    if not recipients and not drawers:
+        return head
+    parts = [head]
+    for recipient in recipients:
         name = recipient.encode()
         parts += (_LENGTH.pack(len(name)), name)
-    for drawer, generation in opens.drawers:
+    for drawer, generation in drawers:
         parts += (_DRAWER.pack(len(drawer), generation), drawer)
     return b"".join(parts)

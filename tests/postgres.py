@@ -3,6 +3,7 @@
 initdb refuses root, so root starts it as ``nobody``. It listens to no network, and goes with its folder.
 """
 
+import contextlib
 import functools
 import itertools
 import os
@@ -70,8 +71,14 @@ class Server:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """Kill it, as a power cut would: its other processes see that and go too."""
+        """Kill it and its processes, as a power cut would: left alone, these serve on until they see it."""
+        assert self._process is not None
+        number = self._process.pid
+        others = Path(f"/proc/{number}/task/{number}/children").read_text().split()
         self._end(signal.SIGKILL)
+        for other in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(other), signal.SIGKILL)
 
     def close(self) -> None:
         """Stop it and remove all that it held."""

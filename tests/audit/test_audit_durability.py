@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.leaf import Leaf
 from audit.verify import Report, verify
 from tests.audit.audit_world import ANNA, BO, ORIGIN, House
 
@@ -43,7 +44,7 @@ def verified(house: House) -> Report:
 
 def logged(house: House) -> set[str]:
     """Return the ids of all entries that have their place."""
-    return {entry_id.hex() for (entry_id,) in house.sql("SELECT entry_id FROM log_entries")}
+    return {Leaf.decode(leaf).entry_id.hex() for (leaf,) in house.sql("SELECT leaf FROM log_entries")}
 
 
 def test_no_acknowledged_entry_is_lost_by_kill_9(shared: House) -> None:

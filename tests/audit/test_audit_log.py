@@ -16,10 +16,12 @@ import pytest
 from sqlalchemy import make_url
 
 from audit import merkle
+from audit.body import vault_scope
 from audit.checkpoint import open_checkpoint
 from audit.entry import EntryState
 from audit.errors import AuditError, LogUnavailableError, NoSuchEntryError
 from audit.events import Event, EventKind
+from audit.leaf import Leaf
 from audit.log import AuditLog
 from audit.tables import LogTable
 from audit.verify import verify
@@ -53,8 +55,8 @@ async def test_receipt_names_a_durable_entry(house: House, log: AuditLog) -> Non
     receipt = await log.append(event(START), opens=opens)
     assert receipt.holds(house.keystore.receipt_key())
     assert (receipt.vault, receipt.at, receipt.opens) == (ANNA, START, opens)
-    found = house.sql("SELECT entry_id FROM log_entries UNION SELECT entry_id FROM log_pending")
-    assert found == [(receipt.entry,)]  # what another connection sees is committed
+    (found,) = house.sql("SELECT leaf FROM log_entries UNION ALL SELECT entries FROM log_pending")
+    assert receipt.entry in found[0]  # what another connection sees is committed
 
 
 async def test_every_concurrent_append_gets_its_own_place(house: House, log: AuditLog) -> None:
@@ -544,12 +546,12 @@ async def test_tip_that_went_back_or_was_forged_stops_the_log(
     """Whoever writes the database while we run cannot make us sign what is not ours."""
     await log.append(event(START))
     log.checkpoint()
-    (kept,) = house.sql("SELECT one, size, peaks, note FROM log_tip")
+    (kept,) = house.sql("SELECT one, size, peaks, note, listed FROM log_tip")
     house.sql(forgery)
     with pytest.raises(LogUnavailableError):
         await (read_on_server(log) if house.url else log.append(event(START)))
     house.sql("DELETE FROM log_tip")
-    house.sql("INSERT INTO log_tip (one, size, peaks, note) VALUES (?, ?, ?, ?)", *kept)
+    house.sql("INSERT INTO log_tip (one, size, peaks, note, listed) VALUES (?, ?, ?, ?, ?)", *kept)
     await log.append(event(START))
     assert len(log.entries_of_vault(ANNA)) == (3 if house.url else 2)
 
@@ -561,26 +563,37 @@ async def read_on_server(log: AuditLog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("head_version", 2), ("at_us", 5), ("vault", None), ("sealed", b"x"), ("n", -1)]
+    ("field", "value"),
+    [("head_version", 2), ("at_us", 5), ("vault", BO), ("n", 7), ("leaf", b"x"), ("sealed", b"x")],
 )
 async def test_changed_entry_is_shown_as_damaged_and_its_head_is_refused(
-    house: House, log: AuditLog, column: str, value: object
+    house: House, log: AuditLog, field: str, value: Any
 ) -> None:
-    """A changed row must not pass for a destroyed one, nor steer what vault is accepted."""
+    """A changed row must not pass for a destroyed one nor for another's, nor steer what vault is accepted."""
     await log.append(event(START, head=head(4)))
     assert [entry.state for entry in log.entries_of_vault(ANNA)] == [EntryState.OPEN]
-    if value is None:
-        house.sql("UPDATE log_entries SET vault = ?", BO)
-        assert log.entries_of_vault(ANNA) == []
-        return
-    ((kept,),) = house.sql(f"SELECT {column} FROM log_entries")  # noqa: S608 fixed words
-    house.sql(f"UPDATE log_entries SET {column} = ?", value)  # noqa: S608
+    ((leaf, sealed),) = house.sql("SELECT leaf, sealed FROM log_entries")
+    if field in {"leaf", "sealed"}:
+        house.sql(f"UPDATE log_entries SET {field} = ?", value)  # noqa: S608 fixed words
+    else:
+        house.sql("UPDATE log_entries SET leaf = ?", Leaf.decode(leaf)._replace(**{field: value}).encode())
     assert [entry.state for entry in log.entries_of_vault(ANNA)] == [EntryState.DAMAGED]
-    if column != "sealed":
+    if field != "sealed":
         with pytest.raises(LogUnavailableError):
             log.latest_head(ANNA)
-    house.sql(f"UPDATE log_entries SET {column} = ?", kept)  # noqa: S608
+    house.sql("UPDATE log_entries SET leaf = ?, sealed = ?", leaf, sealed)
     assert log.latest_head(ANNA) == head(4)
+
+
+async def test_entry_listed_under_another_name_is_shown_as_damaged(house: House, log: AuditLog) -> None:
+    """A list is no word of the log's: what it leads to has to concern who asked."""
+    await log.append(event(START, vault=ANNA))
+    await log.append(event(START, vault=BO))
+    assert len(log.entries_of_vault(ANNA)) == len(log.entries_of_vault(BO)) == 1
+    anna = house.keystore.pseudonym(vault_scope(ANNA))
+    house.sql("INSERT INTO log_names VALUES (?, 1, ?)", anna, (1).to_bytes(8))
+    states = [entry.state for entry in log.entries_of_vault(ANNA)]
+    assert states == [EntryState.DAMAGED, EntryState.OPEN]
 
 
 # --- events made by the product

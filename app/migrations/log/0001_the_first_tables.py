@@ -30,30 +30,36 @@ def upgrade() -> None:
             autoincrement=False,
             nullable=False,
         ),
-        sa.Column("entry_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("vault", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("n", sa.BigInteger(), nullable=False),
-        sa.Column("provider", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("authority", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("at_us", sa.BigInteger(), nullable=False),
-        sa.Column("commitment", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("sealed_digest", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("head_version", sa.BigInteger(), nullable=False),
-        sa.Column("head_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("leaf", sa.LargeBinary(length=185), nullable=False),
         sa.Column("leaf_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("seq"),
-        sa.UniqueConstraint("entry_id"),
         if_not_exists=True,
     )
-    for name, columns in _INDEXES.items():
-        op.create_index(name, "log_entries", columns, unique=name == "log_entries_vault", if_not_exists=True)
-    op.create_index(
-        "log_entries_head",
-        "log_entries",
-        ["vault", "head_version"],
-        sqlite_where=sa.text("head_version > 0"),
-        postgresql_where=sa.text("head_version > 0"),
+    op.create_table(
+        "log_ids",
+        sa.Column("entry_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("entry_id"),
+        sqlite_with_rowid=False,
+        if_not_exists=True,
+    )
+    op.create_table(
+        "log_names",
+        sa.Column("name", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("numbers", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "first"),
+        sqlite_with_rowid=False,
+        if_not_exists=True,
+    )
+    op.create_table(
+        "log_heads",
+        sa.Column("vault", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("vault", "version"),
+        sqlite_with_rowid=False,
         if_not_exists=True,
     )
     op.create_table(
@@ -70,6 +76,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("listed", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("one"),
         if_not_exists=True,
     )
@@ -78,14 +85,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("log_tip")
     op.drop_table("log_nodes")
-    for name in (*_INDEXES, "log_entries_head"):
-        op.drop_index(name, "log_entries")
+    op.drop_table("log_heads")
+    op.drop_table("log_names")
+    op.drop_table("log_ids")
     op.drop_table("log_entries")
     op.drop_table("log_checkpoints")
-
-
-_INDEXES = {
-    "log_entries_authority": ["authority", "seq"],
-    "log_entries_provider": ["provider", "seq"],
-    "log_entries_vault": ["vault", "n"],
-}

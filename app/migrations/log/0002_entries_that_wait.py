@@ -17,16 +17,10 @@ def upgrade() -> None:
         sa.Column("writer", sa.LargeBinary(length=16), nullable=False),
         sa.Column("wseq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
-        sa.Column("entry_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("vault", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("provider", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("authority", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("commitment", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("sealed_digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("head_version", sa.BigInteger(), nullable=False),
-        sa.Column("head_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("entries", sa.LargeBinary(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("writer", "wseq"),
     )
     op.create_index(
