@@ -90,7 +90,7 @@ class _Own:
         self.id = os.urandom(16)
         self.written = 0
         self.sealed = 0
-        self.waits_since: int | None = None
+        self.waits_since = 0  # µs; it says something only while more is written than sealed
 
 
 class PendingLedger:
@@ -124,8 +124,11 @@ class PendingLedger:
             rows = list(self._rows(own, [one for one in drafts if one.entry_id not in refused], at_us))
             if rows:  # one statement, and so one transaction and one way to the server and back
                 connection.execute(_add(len(rows)), list(itertools.chain.from_iterable(rows)))
+        if (
+            own.sealed >= own.written
+        ):  # these are the first that wait; the keeper may have sealed them already
+            own.waits_since = at_us
         own.written += len(rows)
-        own.waits_since = own.waits_since or at_us
         self._last_us = at_us
         return Written(moment(at_us), refused)
 
@@ -155,7 +158,9 @@ class PendingLedger:
                 raise LogUnavailableError("entries have waited too long for their place in the log")
 
     def _is_late(self) -> bool:
-        since = [us for us in (self._oldest_us, self._own.waits_since) if us is not None]
+        own, since = self._own, [] if self._oldest_us is None else [self._oldest_us]
+        if own.sealed < own.written:
+            since.append(own.waits_since)
         return bool(since) and microseconds(self._clock()) - min(since) > PROMISE // timedelta(microseconds=1)
 
     def _begin_anew(self) -> None:
@@ -220,8 +225,6 @@ class PendingLedger:
                 connection.execute(_KEEP_LAST, (writer, lasts[writer], self._mac_of(writer, lasts[writer])))
         self._sequencer.settle(tip)
         self._oldest_us, own.sealed = None, lasts[own.id]
-        if own.sealed == own.written:
-            own.waits_since = None
         return bool(rows)
 
     def _sequence(self, connection: Connection, rows: Sequence[Row]) -> Tip:

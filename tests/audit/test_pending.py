@@ -1,6 +1,8 @@
 """Entries that are durable and wait for their number, on PostgreSQL: what a receipt promises, and who may break it."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from audit.database import Cursor, PostgreSQLConnection
+from audit.database import Connection, Cursor, Kept, PostgreSQLConnection
 from audit.errors import LogUnavailableError
 from audit.events import EventKind
 from audit.leaf import Leaf
@@ -255,6 +257,28 @@ async def test_sealing_that_is_late_is_made_up_for_and_refuses_nobody(house: Hou
     house.clock.move(timedelta(hours=8))
     await log.append(event(house.clock()))
     assert (count(house, "log_entries"), count(house, "log_pending")) == (1, 1)
+
+
+async def test_entry_that_is_sealed_before_its_writer_has_counted_it_does_not_seem_to_wait(
+    house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper may come between a commit and what its thread does next; a night later nobody may be refused."""
+    lent, committed = Kept.lent, []
+
+    @contextlib.contextmanager
+    def lent_and_sealed(kept: Kept) -> Iterator[Connection]:
+        with lent(kept) as connection:
+            yield connection
+        if threading.current_thread().name == "audit-writer" and not committed:
+            committed.append(kept)
+            log.entries_of_vault(ANNA)  # which seals
+
+    monkeypatch.setattr(Kept, "lent", lent_and_sealed)
+    await log.append(event(START))
+    assert (count(house, "log_entries"), count(house, "log_pending")) == (1, 0)
+    monkeypatch.setattr(Kept, "lent", lent)
+    house.clock.move(timedelta(hours=8))
+    await log.append(event(house.clock()))
 
 
 async def test_clock_far_behind_another_process_is_told(house: House, log: AuditLog) -> None:
