@@ -263,7 +263,8 @@ async def test_entry_that_is_sealed_before_its_writer_has_counted_it_does_not_se
     house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keeper may come between a commit and what its thread does next; a night later nobody may be refused."""
-    lent, committed = Kept.lent, []
+    lent = Kept.lent
+    committed: list[Kept] = []
 
     @contextlib.contextmanager
     def lent_and_sealed(kept: Kept) -> Iterator[Connection]:
