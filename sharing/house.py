@@ -7,6 +7,7 @@ absence takes the very same steps as a lack of consent.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -23,6 +24,7 @@ from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from keys.envelope import Window
 from keys.keystore import KeyStore
 from policies.vocabulary import Action, Category, Deed, Purpose
+from sharing.aside import aside
 from vault import state
 from vault.change import Change
 from vault.database import Database
@@ -31,6 +33,7 @@ from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.record import Author, AuthorKind
 from vault.state import Drawer, VaultState
 
+T = TypeVar("T")
 Clock = Callable[[], datetime]
 
 
@@ -59,7 +62,27 @@ class House:
         could else lead one person's alias to another's vault.
         """
         vault = self.database.look_now(lambda earlier: self.locate(earlier, alias))
-        loaded = state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
+        return self._loaded(connection, alias, vault, self.log.latest_head(vault))
+
+    async def look(self, alias: bytes, work: Callable[[Connection, VaultState], T], *, is_long: bool) -> T:
+        """Do the same for what only reads, by ``vault.database.rows``, and run ``work`` in the snapshot; aside, where
+        it reads for long.
+        """  # noqa: D205
+
+        def found(connection: Connection) -> T:
+            vault = self.locate(connection, alias)
+            logged = self.log.latest_head(vault)
+            with self.database.snapshot(connection):
+                return work(connection, self._loaded(connection, alias, vault, logged))
+
+        if is_long:
+            return await aside(lambda: self.database.look_now(found))
+        return await self.database.look(found)
+
+    def _loaded(
+        self, connection: Connection, alias: bytes, vault: bytes, logged: HeadRef | None
+    ) -> VaultState:
+        loaded = state.load(connection, self.keystore, vault, logged=logged)
         if vault != self.decoy and self.keystore.alias(loaded.profile.number) != alias:
             raise TamperedError(Finding.FOREIGN_ALIAS)
         return loaded

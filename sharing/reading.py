@@ -142,7 +142,7 @@ class Opened:
     def _whole(self, one: Sealed, rows: Sequence[Segment]) -> Sequence[Segment]:
         if "body" not in self._parts.absent:
             return rows
-        return self._house.database.read_now(
+        return self._house.database.look_now(
             lambda connection: state.bodies(connection, self.state, one.drawer, rows)
         )
 
@@ -223,15 +223,14 @@ async def opening(opened: Opened, work: Callable[[], T]) -> T:
 async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
     categories, today = query.categories or tuple(Category), house.clock().date()
 
-    def work(connection: Connection) -> _Snapshot:
-        loaded = house.load(connection, alias)
+    def work(connection: Connection, loaded: VaultState) -> _Snapshot:
         snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias))
         for category in house.may_fit(principal, loaded, Action.READ, categories, query.purpose):
             _take_drawer(connection, snapshot, category, query, parts, today)
         return snapshot
 
     is_long = query.first is None or query.first < today - _LONG
-    return await aside(lambda: house.database.read_now(work)) if is_long else await house.database.read(work)
+    return await house.look(alias, work, is_long=is_long)
 
 
 def _recipient_tags(vault_state: VaultState, principal: Principal, alias: bytes) -> frozenset[bytes]:
