@@ -32,6 +32,10 @@ _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
 _FIND = "SELECT vault_id FROM aliases WHERE alias = ?"
 _LOAD = "SELECT head, head_mac, rules, profile FROM vaults WHERE vault_id = ?"
+_FETCH = """
+SELECT vault_id, head, head_mac, rules, profile FROM vaults
+WHERE vault_id = coalesce((SELECT vault_id FROM aliases WHERE alias = ?), ?)
+"""
 _MANIFEST, _PUBLIC, _WRAP = range(3)
 _DRAWER = f"""
 SELECT {_WRAP}, generation, recipient, sealed FROM wraps WHERE vault_id = ? AND drawer = ?
@@ -81,16 +85,19 @@ class Drawer:
 
 @dataclass(frozen=True, slots=True)
 class VaultState:
-    """One verified vault."""
+    """One verified vault; ``owner`` is the alias of the person whose number is in the profile."""
 
     vault: bytes
+    owner: bytes
     keys: VaultKeys
     head: Head
     rules: RuleSet
     profile: Profile
 
 
-class _VaultRow(NamedTuple):
+class VaultBytes(NamedTuple):
+    """A vault's row, nothing of it verified."""
+
     head: bytes
     mac: bytes
     rules: bytes
@@ -101,7 +108,7 @@ class _VaultRow(NamedTuple):
 class _Seen:
     """A vault's row as it was verified, and what it came to: true of the very same bytes under the same keys."""
 
-    row: _VaultRow
+    row: VaultBytes
     ref: HeadRef
     state: VaultState
 
@@ -128,7 +135,25 @@ def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: He
     found = rows(connection, _LOAD, (vault,))
     if not found:
         raise NoVaultError("no such vault")
-    row, keys, before = _VaultRow(*found[0]), keystore.vault_keys(vault), _VAULTS_SEEN.get(vault)
+    return verified(VaultBytes(*found[0]), vault, keystore, logged=logged)
+
+
+def fetch(connection: Connection, alias: bytes, decoy: bytes) -> tuple[bytes, VaultBytes]:
+    """Find the vault that an alias leads to, or the decoy, and its row, to be :func:`verified`.
+
+    Raises:
+        NoVaultError: there is no such vault.
+    """
+    found = rows(connection, _FETCH, (alias, decoy))
+    if not found:
+        raise NoVaultError("no such vault")
+    vault, *row = found[0]
+    return vault, VaultBytes(*row)
+
+
+def verified(row: VaultBytes, vault: bytes, keystore: KeyStore, *, logged: HeadRef | None) -> VaultState:
+    """Verify a vault's row, as :func:`load` does."""
+    keys, before = keystore.vault_keys(vault), _VAULTS_SEEN.get(vault)
     seen = before if before is not None and (before.row, before.state.keys) == (row, keys) else None
     if seen is None:
         seen = _seen(row, keys, keystore, before)
@@ -137,7 +162,7 @@ def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: He
     return seen.state
 
 
-def _seen(row: "_VaultRow", keys: VaultKeys, keystore: KeyStore, before: "_Seen | None") -> "_Seen":
+def _seen(row: VaultBytes, keys: VaultKeys, keystore: KeyStore, before: "_Seen | None") -> "_Seen":
     """Verify and open a vault's row; rules that stand there as they were before are not opened again."""
     head = heads.verify(row.head, row.mac, vault=keys.vault, keystore=keystore)
     if heads.digest_of(row.rules) != head.rules:
@@ -148,7 +173,10 @@ def _seen(row: "_VaultRow", keys: VaultKeys, keystore: KeyStore, before: "_Seen 
     rules = before.state.rules if before is not None and as_before else open_rules(keys, row.rules)
     if rules.version != head.rules_version:
         raise TamperedError(Finding.CHANGED_RULES)
-    return _Seen(row, head.ref(), VaultState(keys.vault, keys, head, rules, open_profile(keys, row.profile)))
+    profile = open_profile(keys, row.profile)
+    return _Seen(
+        row, head.ref(), VaultState(keys.vault, keystore.alias(profile.number), keys, head, rules, profile)
+    )
 
 
 def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawer | None:
