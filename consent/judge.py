@@ -4,13 +4,13 @@ It writes nothing and releases nothing; :mod:`consent.gate` does the first befor
 a change of rules it also answers who would gain and lose what.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, NamedTuple, assert_never
 
-from consent.index import Index, Indexes, Match
+from consent.index import Index, Indexes
 from consent.nodes import standing
 from consent.questions import LOCATING, Organisation, Subject, question, registered
 from consent.rules import RuleSet
@@ -70,8 +70,7 @@ def judge(
     """Decide one matter."""
     match matter.about, matter.deed:
         case Subject(vault=vault), Deed.READ | Deed.ADD:
-            bench = _Bench(matter, indexes.of(vault, rules), policies)
-            return _weigh(need, {category: bench.scope(category) for category in matter.categories})
+            return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
         case _:
             return _plain(matter, policies)
 
@@ -107,50 +106,65 @@ def _gravest(refusals: list[Denied]) -> Denied:
     return Denied(reason, _once(denied.rules for denied in refusals))
 
 
-class _Bench:
-    """One matter before the policies; a class of records is asked about once, whatever its category."""
+class _Class(NamedTuple):
+    """A class of records as the policies can tell it from others; each is asked about once."""
 
-    def __init__(self, matter: Matter, index: Index, policies: Policies) -> None:
-        self._matter = matter
-        self._index = index
-        self._policies = policies
-        self._standing = standing(matter.principal)
-        self._answers: dict[tuple[Probe, bool, bool], Permit | Deny] = {}
+    probe: Probe
+    entitled: bool
+    locates: bool
 
-    def scope(self, category: Category) -> Scope | Denied:
-        """Return what of a category is permitted, or why nothing is."""
-        matter = self._matter
-        found = self._index.match(self._standing, Action(matter.deed), category, matter.purpose, matter.at)
-        allows, denies = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
-        answers = {probe: self._ask(probe, category, found) for probe in reachable(allows, denies)}
-        permitted = frozenset(probe for probe, answer in answers.items() if isinstance(answer, Permit))
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One category before the policies: the rules that fit, and what else they may be told of it."""
+
+    allows: tuple[Terms, ...]
+    denies: tuple[Terms, ...]
+    entitled: bool
+    locates: bool
+
+    def classes(self) -> list[_Class]:
+        return [_Class(probe, self.entitled, self.locates) for probe in reachable(self.allows, self.denies)]
+
+    def context(self, probe: Probe, purpose: Purpose | None) -> dict[str, Any]:
+        allows = [terms.rule for terms in self.allows] if probe.allowed else []
+        denies = [terms.rule for terms in self.denies] if probe.denied else []
+        return {
+            "purpose": "" if purpose is None else str(purpose),
+            "consent": {"allows": allows, "denies": denies},
+            "registered": self.entitled,
+            "locates": self.locates,
+        }
+
+    def scope(self, answers: Mapping[_Class, Permit | Deny]) -> Scope | Denied:
+        """Return what of the category is permitted, or why nothing is."""
+        found = {one.probe: answers[one] for one in self.classes()}
+        permitted = frozenset(probe for probe, answer in found.items() if isinstance(answer, Permit))
         if permitted:
-            return Scope(allows, denies, permitted)
-        best = Probe(allowed=bool(allows), denied=any(terms.whole for terms in denies))
-        match answers[best]:
+            return Scope(self.allows, self.denies, permitted)
+        best = Probe(allowed=bool(self.allows), denied=any(terms.whole for terms in self.denies))
+        match found[best]:
             case Deny(reason):
-                return Denied(_reason(reason), tuple(terms.rule for terms in denies))
+                return Denied(_reason(reason), tuple(terms.rule for terms in self.denies))
             case Permit():
                 raise AssertionError("a permitted class is a scope")
 
-    def _ask(self, probe: Probe, category: Category, found: Match) -> Permit | Deny:
-        matter = self._matter
-        entitled, locates = registered(matter.principal, category), category in LOCATING
-        key = (probe, entitled, locates)
-        if key not in self._answers:
-            context = {
-                "consent": {
-                    "allows": [rule.id for rule in found.allows] if probe.allowed else [],
-                    "denies": [rule.id for rule in found.denies] if probe.denied else [],
-                },
-                "registered": entitled,
-                "locates": locates,
-            }
-            asked = question(
-                matter.principal, matter.deed, matter.about, context, purpose=matter.purpose, at=matter.at
-            )
-            self._answers[key] = self._policies.decide(asked)
-        return self._answers[key]
+
+def _scopes(matter: Matter, index: Index, policies: Policies) -> dict[Category, Scope | Denied]:
+    """Ask the policies once about each class of records, whatever its category, and all of them together."""
+    who, action = standing(matter.principal), Action(matter.deed)
+    cases: dict[Category, _Case] = {}
+    asked: dict[_Class, dict[str, Any]] = {}
+    for category in matter.categories:
+        found = index.match(who, action, category, matter.purpose, matter.at)
+        terms = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
+        cases[category] = case = _Case(*terms, registered(matter.principal, category), category in LOCATING)
+        for one in case.classes():
+            if one not in asked:
+                asked[one] = case.context(one.probe, matter.purpose)
+    put = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
+    answers = dict(zip(asked, policies.decide_each(put, list(asked.values())), strict=True))
+    return {category: case.scope(answers) for category, case in cases.items()}
 
 
 def _reason(reason: DenyReason) -> Reason:

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -21,6 +21,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, NoReturn
 
 import cedarpy
+import msgspec
 
 from policies.vocabulary import Deed
 
@@ -140,22 +141,26 @@ class Policies:
 
     def decide(self, question: Question) -> Permit | Deny:
         """Decide: Permit only if Cedar allows, nothing errored, and both entities were given."""
+        return self.decide_each(question, [question.context])[0]
+
+    def decide_each(
+        self, question: Question, contexts: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Permit | Deny]:
+        """Decide the same question in each of some contexts, whatever its own is: each counts for itself."""
         if question.principal is None or question.resource is None:
-            return Deny(DenyReason.MISSING_ENTITY)
-        entities = [_entity(question.principal), _entity(question.resource)]
-        request = {
-            "principal": _uid(question.principal.ref),
-            "action": {"type": "Action", "id": str(question.deed)},
-            "resource": _uid(question.resource.ref),
-            "context": _value(dict(question.context)),
-        }
+            return [Deny(DenyReason.MISSING_ENTITY)] * len(contexts)
         try:
-            answer = cedarpy.is_authorized(
-                request, self._set, self._parsed(json.dumps(entities)), self._schema
-            )
+            entities = self._parsed(_text([_entity(question.principal), _entity(question.resource)]))
+            request = {
+                "principal": _uid(question.principal.ref),
+                "action": {"type": "Action", "id": str(question.deed)},
+                "resource": _uid(question.resource.ref),
+            }
+            requests = [{**request, "context": _text(_value(dict(context)))} for context in contexts]
+            answers = cedarpy.is_authorized_batch(requests, self._set, entities, self._schema)
         except (ValueError, TypeError):
-            return Deny(DenyReason.POLICY_ERROR)
-        return _read(answer)
+            return [Deny(DenyReason.POLICY_ERROR)] * len(contexts)
+        return [_read(answer) for answer in answers]
 
     def _parse(self, entities: str) -> cedarpy.Entities:
         """Parse and check entities by the schema: half of a decision's time, and true of the same text for ever."""
@@ -220,6 +225,10 @@ def _digest(texts: Mapping[str, str]) -> str:
         for part in (name.encode(), texts[name].encode()):
             digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _entity(entity: Entity) -> dict[str, Any]:
