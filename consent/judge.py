@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, assert_never
 
-from consent.index import Index, Indexes
+from consent.index import Index, Indexes, Match
 from consent.nodes import standing
 from consent.questions import LOCATING, Organisation, Subject, question, registered
 from consent.rules import RuleSet
@@ -116,29 +116,34 @@ class _Class(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One category before the policies: the rules that fit, and what else they may be told of it."""
+    """One category before the policies: the terms of the rules that fit, and the classes that records may be in."""
 
     allows: tuple[Terms, ...]
     denies: tuple[Terms, ...]
-    entitled: bool
-    locates: bool
+    classes: tuple[_Class, ...]
 
-    def classes(self) -> list[_Class]:
-        return [_Class(probe, self.entitled, self.locates) for probe in reachable(self.allows, self.denies)]
+    @classmethod
+    def of(cls, found: Match, principal: Principal, category: Category) -> "_Case":
+        """Take what the rules say of a category, and what the principal and the category are."""
+        allows, denies = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
+        entitled, locates = registered(principal, category), category in LOCATING
+        classes = tuple(_Class(probe, entitled, locates) for probe in reachable(allows, denies))
+        return cls(allows, denies, classes)
 
-    def context(self, probe: Probe, purpose: Purpose | None) -> dict[str, Any]:
-        allows = [terms.rule for terms in self.allows] if probe.allowed else []
-        denies = [terms.rule for terms in self.denies] if probe.denied else []
+    def context(self, of: _Class, purpose: Purpose | None) -> dict[str, Any]:
+        """Return what the policies are told of a class."""
+        allows = [terms.rule for terms in self.allows] if of.probe.allowed else []
+        denies = [terms.rule for terms in self.denies] if of.probe.denied else []
         return {
             "purpose": "" if purpose is None else str(purpose),
             "consent": {"allows": allows, "denies": denies},
-            "registered": self.entitled,
-            "locates": self.locates,
+            "registered": of.entitled,
+            "locates": of.locates,
         }
 
     def scope(self, answers: Mapping[_Class, Permit | Deny]) -> Scope | Denied:
         """Return what of the category is permitted, or why nothing is."""
-        found = {one.probe: answers[one] for one in self.classes()}
+        found = {one.probe: answers[one] for one in self.classes}
         permitted = frozenset(probe for probe, answer in found.items() if isinstance(answer, Permit))
         if permitted:
             return Scope(self.allows, self.denies, permitted)
@@ -157,11 +162,10 @@ def _scopes(matter: Matter, index: Index, policies: Policies) -> dict[Category, 
     asked: dict[_Class, dict[str, Any]] = {}
     for category in matter.categories:
         found = index.match(who, action, category, matter.purpose, matter.at)
-        terms = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
-        cases[category] = case = _Case(*terms, registered(matter.principal, category), category in LOCATING)
-        for one in case.classes():
+        cases[category] = case = _Case.of(found, matter.principal, category)
+        for one in case.classes:
             if one not in asked:
-                asked[one] = case.context(one.probe, matter.purpose)
+                asked[one] = case.context(one, matter.purpose)
     put = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
     answers = dict(zip(asked, policies.decide_each(put, list(asked.values())), strict=True))
     return {category: case.scope(answers) for category, case in cases.items()}

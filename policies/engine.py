@@ -241,14 +241,12 @@ def _uid(ref: Ref) -> dict[str, str]:
 
 def _value(value: Any) -> Any:
     """Return ``value`` as Cedar's JSON, every text in NFC, since Cedar compares bytes."""
-    match value:
-        case str():
-            return unicodedata.normalize("NFC", value)
-        case Ref():
-            return {"__entity": _uid(value)}
-        case dict():
-            return {key: _value(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_value(item) for item in value]
-        case _:
-            return value
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, Ref):
+        return {"__entity": _uid(value)}
+    if isinstance(value, dict):
+        return {key: _value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    return value

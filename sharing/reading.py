@@ -325,8 +325,10 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
 
 def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]:
     """Tell which rows are asked for and open."""
-    codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
-    seen = query.terms.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
+    seen = np.ones(len(columns), dtype=np.bool_)
+    if not (query.terms.whole and scope.whole):
+        codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
+        seen = query.terms.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
     if query.types:
         seen &= np.array([shape.kind in query.types for shape in columns.shapes], dtype=np.bool_)[
             columns.shape
