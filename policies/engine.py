@@ -32,7 +32,7 @@ LAW_IN_FORCE: Mapping[str, str] = {"basis": "consent"}
 INSTALLED: Traversable = files("policies")
 
 _SCHEMA = "vault.cedarschema"
-_REMEMBERED = 4096  # pairs of who asks and what is asked about
+_REMEMBERED = 4096  # questions, word for word
 
 
 class PoliciesError(Exception):
@@ -119,7 +119,7 @@ class Policies:
         for name, text in texts.items():
             _validate(name, text, self._schema)
         self._set = cedarpy.PolicySet.from_str("\n".join(texts.values()))
-        self._parsed = functools.lru_cache(_REMEMBERED)(self._parse)
+        self._answers = functools.lru_cache(_REMEMBERED)(self._answer)
         self.sha256 = _digest({**texts, _SCHEMA: schema})
 
     @classmethod
@@ -150,21 +150,30 @@ class Policies:
         if question.principal is None or question.resource is None:
             return [Deny(DenyReason.MISSING_ENTITY)] * len(contexts)
         try:
-            entities = self._parsed(_text([_entity(question.principal), _entity(question.resource)]))
-            request = {
-                "principal": _uid(question.principal.ref),
-                "action": {"type": "Action", "id": str(question.deed)},
-                "resource": _uid(question.resource.ref),
-            }
-            requests = [{**request, "context": _text(_value(dict(context)))} for context in contexts]
-            answers = cedarpy.is_authorized_batch(requests, self._set, entities, self._schema)
+            entities = _text([_entity(question.principal), _entity(question.resource)])
+            asked = [_text(_value(dict(context))) for context in contexts]
+            return [self._answers(entities, str(question.deed), context) for context in asked]
         except (ValueError, TypeError):
             return [Deny(DenyReason.POLICY_ERROR)] * len(contexts)
-        return [_read(answer) for answer in answers]
 
-    def _parse(self, entities: str) -> cedarpy.Entities:
-        """Parse and check entities by the schema: half of a decision's time, and true of the same text for ever."""
-        return cedarpy.Entities.from_json_str(entities, self._schema)
+    def _answer(self, entities: str, deed: str, context: str) -> Permit | Deny:
+        """Ask Cedar. Its answer is remembered: it depends on nothing but these texts and the set, which never changes.
+
+        Raises:
+            ValueError, TypeError: the question is not one that the schema knows.
+        """
+        principal, resource = (one["uid"] for one in json.loads(entities))
+        request = {
+            "principal": principal,
+            "action": {"type": "Action", "id": deed},
+            "resource": resource,
+            "context": context,
+        }
+        return _read(
+            cedarpy.is_authorized(
+                request, self._set, cedarpy.Entities.from_json_str(entities, self._schema), self._schema
+            )
+        )
 
 
 def _read(answer: cedarpy.AuthzResult) -> Permit | Deny:
