@@ -130,12 +130,11 @@ class _Case:
         classes = tuple(_Class(probe, entitled, locates) for probe in reachable(allows, denies))
         return cls(allows, denies, classes)
 
-    def context(self, of: _Class, purpose: Purpose | None) -> dict[str, Any]:
+    def context(self, of: _Class) -> dict[str, Any]:
         """Return what the policies are told of a class."""
         allows = [terms.rule for terms in self.allows] if of.probe.allowed else []
         denies = [terms.rule for terms in self.denies] if of.probe.denied else []
         return {
-            "purpose": "" if purpose is None else str(purpose),
             "consent": {"allows": allows, "denies": denies},
             "registered": of.entitled,
             "locates": of.locates,
@@ -156,19 +155,19 @@ class _Case:
 
 
 def _scopes(matter: Matter, index: Index, policies: Policies) -> dict[Category, Scope | Denied]:
-    """Ask the policies once about each class of records, whatever its category, and all of them together."""
+    """Ask the policies about each class of records once, whatever its category."""
     who, action = standing(matter.principal), Action(matter.deed)
-    cases: dict[Category, _Case] = {}
-    asked: dict[_Class, dict[str, Any]] = {}
+    put = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
+    answers: dict[_Class, Permit | Deny] = {}
+    scopes: dict[Category, Scope | Denied] = {}
     for category in matter.categories:
         found = index.match(who, action, category, matter.purpose, matter.at)
-        cases[category] = case = _Case.of(found, matter.principal, category)
+        case = _Case.of(found, matter.principal, category)
         for one in case.classes:
-            if one not in asked:
-                asked[one] = case.context(one, matter.purpose)
-    put = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
-    answers = dict(zip(asked, policies.decide_each(put, list(asked.values())), strict=True))
-    return {category: case.scope(answers) for category, case in cases.items()}
+            if one not in answers:
+                answers[one] = policies.decide(put.within(case.context(one)))
+        scopes[category] = case.scope(answers)
+    return scopes
 
 
 def _reason(reason: DenyReason) -> Reason:

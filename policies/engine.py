@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -96,6 +96,10 @@ class Question:
     resource: Entity | None
     context: Mapping[str, Any]
 
+    def within(self, context: Mapping[str, Any]) -> "Question":
+        """Return the same question with more context."""
+        return Question(self.principal, self.deed, self.resource, {**self.context, **context})
+
 
 class Policies:
     """A policy set that was checked; ``sha256`` is the hex digest of its files, ``ids`` its policies."""
@@ -141,20 +145,13 @@ class Policies:
 
     def decide(self, question: Question) -> Permit | Deny:
         """Decide: Permit only if Cedar allows, nothing errored, and both entities were given."""
-        return self.decide_each(question, [question.context])[0]
-
-    def decide_each(
-        self, question: Question, contexts: Sequence[Mapping[str, Any]]
-    ) -> Sequence[Permit | Deny]:
-        """Decide the same question in each of some contexts, whatever its own is: each counts for itself."""
         if question.principal is None or question.resource is None:
-            return [Deny(DenyReason.MISSING_ENTITY)] * len(contexts)
+            return Deny(DenyReason.MISSING_ENTITY)
         try:
             entities = _text([_entity(question.principal), _entity(question.resource)])
-            asked = [_text(_value(dict(context))) for context in contexts]
-            return [self._answers(entities, str(question.deed), context) for context in asked]
+            return self._answers(entities, str(question.deed), _text(_value(dict(question.context))))
         except (ValueError, TypeError):
-            return [Deny(DenyReason.POLICY_ERROR)] * len(contexts)
+            return Deny(DenyReason.POLICY_ERROR)
 
     def _answer(self, entities: str, deed: str, context: str) -> Permit | Deny:
         """Ask Cedar. Its answer is remembered: it depends on nothing but these texts and the set, which never changes.
