@@ -20,6 +20,9 @@ from importers.intake import Intake
 SWEEP_SECONDS = 1.0
 WORKERS = 2
 EMBEDDED = "memory://localhost//"
+_LOOKS_UP = (
+    0.05  # seconds; the queue in memory is looked at so often, and only then does its worker hear of an end
+)
 _PAUSE = 5.0  # seconds, after a fault that Celery cannot mend, such as a wrong password
 _LISTENS_ON = 1.0  # seconds; what listens to a broker looks up seldom, and ends with the process
 _LOG = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Jobs:
 
     def __init__(self, intake: Intake, *, broker: str = "") -> None:
         CELERY.conf.broker_url = broker or EMBEDDED
+        CELERY.conf.broker_transport_options = {} if broker else {"polling_interval": _LOOKS_UP}
         self._intake = intake
         self._asked, self._begun, self._over = threading.Event(), threading.Event(), threading.Event()
         self._pool: Any = None

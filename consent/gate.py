@@ -140,18 +140,24 @@ class Gate:
         match verdict:
             case Granted(scopes, decided):
                 categories = tuple(scopes) if scopes else ask.categories
-                event = replace(self._event(ask, about), categories=categories, rules=decided)
+                event = self._event(ask, about, categories, decided)
                 receipt = await self.log.append(event, opens=_opens(ask, categories, drawers))
                 return Authorization(ask, receipt, categories, MappingProxyType(scopes), decided)
             case Denied(reason, decided):
-                refusal = self._event(ask, about)
-                refusal = replace(refusal, decision=Decision.REFUSE, reason=reason, rules=decided)
+                refusal = self._event(ask, about, ask.categories, decided)
+                refusal = replace(refusal, decision=Decision.REFUSE, reason=reason)
                 await self.log.append(refusal, opens=Opens())
                 raise Refused(_next_step(ask))
             case _:
                 assert_never(verdict)
 
-    def _event(self, ask: Ask, about: Subject | Organisation) -> Event:
+    def _event(
+        self,
+        ask: Ask,
+        about: Subject | Organisation,
+        categories: tuple[Category, ...],
+        rules: tuple[str, ...],
+    ) -> Event:
         return Event(
             kind=ask.kind,
             activity=ask.activity,
@@ -159,7 +165,8 @@ class Gate:
             actor=Actor.of(ask.principal),
             vault=about.vault if isinstance(about, Subject) else None,
             purpose=ask.purpose,
-            categories=ask.categories,
+            categories=categories,
+            rules=rules,
             policy_hash=self.policies.sha256,
             subject=ask.subject_id,
         )

@@ -4,11 +4,11 @@ It writes nothing and releases nothing; :mod:`consent.gate` does the first befor
 a change of rules it also answers who would gain and lose what.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, NamedTuple, assert_never
 
 from consent.index import Index, Indexes, Match
 from consent.nodes import standing
@@ -70,8 +70,7 @@ def judge(
     """Decide one matter."""
     match matter.about, matter.deed:
         case Subject(vault=vault), Deed.READ | Deed.ADD:
-            bench = _Bench(matter, indexes.of(vault, rules), policies)
-            return _weigh(need, {category: bench.scope(category) for category in matter.categories})
+            return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
         case _:
             return _plain(matter, policies)
 
@@ -107,50 +106,68 @@ def _gravest(refusals: list[Denied]) -> Denied:
     return Denied(reason, _once(denied.rules for denied in refusals))
 
 
-class _Bench:
-    """One matter before the policies; a class of records is asked about once, whatever its category."""
+class _Class(NamedTuple):
+    """A class of records as the policies can tell it from others; each is asked about once."""
 
-    def __init__(self, matter: Matter, index: Index, policies: Policies) -> None:
-        self._matter = matter
-        self._index = index
-        self._policies = policies
-        self._standing = standing(matter.principal)
-        self._answers: dict[tuple[Probe, bool, bool], Permit | Deny] = {}
+    probe: Probe
+    entitled: bool
+    locates: bool
 
-    def scope(self, category: Category) -> Scope | Denied:
-        """Return what of a category is permitted, or why nothing is."""
-        matter = self._matter
-        found = self._index.match(self._standing, Action(matter.deed), category, matter.purpose, matter.at)
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One category before the policies: the terms of the rules that fit, and the classes that records may be in."""
+
+    allows: tuple[Terms, ...]
+    denies: tuple[Terms, ...]
+    classes: tuple[_Class, ...]
+
+    @classmethod
+    def of(cls, found: Match, principal: Principal, category: Category) -> "_Case":
+        """Take what the rules say of a category, and what the principal and the category are."""
         allows, denies = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
-        answers = {probe: self._ask(probe, category, found) for probe in reachable(allows, denies)}
-        permitted = frozenset(probe for probe, answer in answers.items() if isinstance(answer, Permit))
+        entitled, locates = registered(principal, category), category in LOCATING
+        classes = tuple(_Class(probe, entitled, locates) for probe in reachable(allows, denies))
+        return cls(allows, denies, classes)
+
+    def context(self, of: _Class) -> dict[str, Any]:
+        """Return what the policies are told of a class."""
+        allows = [terms.rule for terms in self.allows] if of.probe.allowed else []
+        denies = [terms.rule for terms in self.denies] if of.probe.denied else []
+        return {
+            "consent": {"allows": allows, "denies": denies},
+            "registered": of.entitled,
+            "locates": of.locates,
+        }
+
+    def scope(self, answers: Mapping[_Class, Permit | Deny]) -> Scope | Denied:
+        """Return what of the category is permitted, or why nothing is."""
+        found = {one.probe: answers[one] for one in self.classes}
+        permitted = frozenset(probe for probe, answer in found.items() if isinstance(answer, Permit))
         if permitted:
-            return Scope(allows, denies, permitted)
-        best = Probe(allowed=bool(allows), denied=any(terms.whole for terms in denies))
-        match answers[best]:
+            return Scope(self.allows, self.denies, permitted)
+        best = Probe(allowed=bool(self.allows), denied=any(terms.whole for terms in self.denies))
+        match found[best]:
             case Deny(reason):
-                return Denied(_reason(reason), tuple(terms.rule for terms in denies))
+                return Denied(_reason(reason), tuple(terms.rule for terms in self.denies))
             case Permit():
                 raise AssertionError("a permitted class is a scope")
 
-    def _ask(self, probe: Probe, category: Category, found: Match) -> Permit | Deny:
-        matter = self._matter
-        entitled, locates = registered(matter.principal, category), category in LOCATING
-        key = (probe, entitled, locates)
-        if key not in self._answers:
-            context = {
-                "consent": {
-                    "allows": [rule.id for rule in found.allows] if probe.allowed else [],
-                    "denies": [rule.id for rule in found.denies] if probe.denied else [],
-                },
-                "registered": entitled,
-                "locates": locates,
-            }
-            asked = question(
-                matter.principal, matter.deed, matter.about, context, purpose=matter.purpose, at=matter.at
-            )
-            self._answers[key] = self._policies.decide(asked)
-        return self._answers[key]
+
+def _scopes(matter: Matter, index: Index, policies: Policies) -> dict[Category, Scope | Denied]:
+    """Ask the policies about each class of records once, whatever its category."""
+    who, action = standing(matter.principal), Action(matter.deed)
+    put = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
+    answers: dict[_Class, Permit | Deny] = {}
+    scopes: dict[Category, Scope | Denied] = {}
+    for category in matter.categories:
+        found = index.match(who, action, category, matter.purpose, matter.at)
+        case = _Case.of(found, matter.principal, category)
+        for one in case.classes:
+            if one not in answers:
+                answers[one] = policies.decide(put.within(case.context(one)))
+        scopes[category] = case.scope(answers)
+    return scopes
 
 
 def _reason(reason: DenyReason) -> Reason:

@@ -6,6 +6,7 @@ receipt that opens it agree byte for byte.
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import assert_never
 
 from consent.rules import Grantee
@@ -35,6 +36,11 @@ def node_of(grantee: Grantee) -> str:
 
 def standing(principal: Principal) -> Standing:
     """Return the nodes of a principal; a person and the product itself stand under none."""
+    return _standing(principal)
+
+
+@lru_cache(2048)
+def _standing(principal: Principal) -> Standing:
     match principal:
         case Staff(commission=commission):
             role = Grantee(GranteeKind.ROLE, f"{commission.unit.id}/{principal.title}")

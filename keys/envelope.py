@@ -8,6 +8,7 @@ wrap) or HPKE ``info`` (sealed key), never part of the envelope.
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from keys import primitives
 from keys.primitives import MalformedError, Opener, PrivateKey, PublicKey
@@ -30,7 +31,7 @@ def context(label: str, *fields: bytes | int | str) -> bytes:
 
     An ``int`` is written as 8 bytes, big-endian; a ``str`` as UTF-8.
     """
-    parts = [f"halsovalvet/v1/{label}\0".encode()]
+    parts = [_label(label)]
     for field in fields:
         if isinstance(field, int):
             parts.append(_INTEGER.pack(8, field))
@@ -38,6 +39,11 @@ def context(label: str, *fields: bytes | int | str) -> bytes:
             raw = field.encode() if isinstance(field, str) else field
             parts += (_LENGTH.pack(len(raw)), raw)
     return b"".join(parts)
+
+
+@lru_cache(256)  # labels are our own words
+def _label(label: str) -> bytes:
+    return f"halsovalvet/v1/{label}\0".encode()
 
 
 def seal_box(key: bytes, plaintext: bytes, *, bound_to: bytes) -> bytes:

@@ -21,6 +21,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, NoReturn
 
 import cedarpy
+import msgspec
 
 from policies.vocabulary import Deed
 
@@ -31,7 +32,7 @@ LAW_IN_FORCE: Mapping[str, str] = {"basis": "consent"}
 INSTALLED: Traversable = files("policies")
 
 _SCHEMA = "vault.cedarschema"
-_REMEMBERED = 4096  # pairs of who asks and what is asked about
+_REMEMBERED = 4096  # questions, word for word
 
 
 class PoliciesError(Exception):
@@ -95,6 +96,10 @@ class Question:
     resource: Entity | None
     context: Mapping[str, Any]
 
+    def within(self, context: Mapping[str, Any]) -> "Question":
+        """Return the same question with more context."""
+        return Question(self.principal, self.deed, self.resource, {**self.context, **context})
+
 
 class Policies:
     """A policy set that was checked; ``sha256`` is the hex digest of its files, ``ids`` its policies."""
@@ -118,7 +123,7 @@ class Policies:
         for name, text in texts.items():
             _validate(name, text, self._schema)
         self._set = cedarpy.PolicySet.from_str("\n".join(texts.values()))
-        self._parsed = functools.lru_cache(_REMEMBERED)(self._parse)
+        self._answers = functools.lru_cache(_REMEMBERED)(self._answer)
         self.sha256 = _digest({**texts, _SCHEMA: schema})
 
     @classmethod
@@ -142,24 +147,30 @@ class Policies:
         """Decide: Permit only if Cedar allows, nothing errored, and both entities were given."""
         if question.principal is None or question.resource is None:
             return Deny(DenyReason.MISSING_ENTITY)
-        entities = [_entity(question.principal), _entity(question.resource)]
-        request = {
-            "principal": _uid(question.principal.ref),
-            "action": {"type": "Action", "id": str(question.deed)},
-            "resource": _uid(question.resource.ref),
-            "context": _value(dict(question.context)),
-        }
         try:
-            answer = cedarpy.is_authorized(
-                request, self._set, self._parsed(json.dumps(entities)), self._schema
-            )
+            entities = _text([_entity(question.principal), _entity(question.resource)])
+            return self._answers(entities, str(question.deed), _text(_value(dict(question.context))))
         except (ValueError, TypeError):
             return Deny(DenyReason.POLICY_ERROR)
-        return _read(answer)
 
-    def _parse(self, entities: str) -> cedarpy.Entities:
-        """Parse and check entities by the schema: half of a decision's time, and true of the same text for ever."""
-        return cedarpy.Entities.from_json_str(entities, self._schema)
+    def _answer(self, entities: str, deed: str, context: str) -> Permit | Deny:
+        """Ask Cedar. Its answer is remembered: it depends on nothing but these texts and the set, which never changes.
+
+        Raises:
+            ValueError, TypeError: the question is not one that the schema knows.
+        """
+        principal, resource = (one["uid"] for one in json.loads(entities))
+        request = {
+            "principal": principal,
+            "action": {"type": "Action", "id": deed},
+            "resource": resource,
+            "context": context,
+        }
+        return _read(
+            cedarpy.is_authorized(
+                request, self._set, cedarpy.Entities.from_json_str(entities, self._schema), self._schema
+            )
+        )
 
 
 def _read(answer: cedarpy.AuthzResult) -> Permit | Deny:
@@ -222,6 +233,10 @@ def _digest(texts: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _entity(entity: Entity) -> dict[str, Any]:
     return {"uid": _uid(entity.ref), "attrs": _value(dict(entity.attributes)), "parents": []}
 
@@ -232,14 +247,12 @@ def _uid(ref: Ref) -> dict[str, str]:
 
 def _value(value: Any) -> Any:
     """Return ``value`` as Cedar's JSON, every text in NFC, since Cedar compares bytes."""
-    match value:
-        case str():
-            return unicodedata.normalize("NFC", value)
-        case Ref():
-            return {"__entity": _uid(value)}
-        case dict():
-            return {key: _value(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_value(item) for item in value]
-        case _:
-            return value
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, Ref):
+        return {"__entity": _uid(value)}
+    if isinstance(value, dict):
+        return {key: _value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    return value

@@ -7,6 +7,7 @@ absence takes the very same steps as a lack of consent.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -23,6 +24,7 @@ from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from keys.envelope import Window
 from keys.keystore import KeyStore
 from policies.vocabulary import Action, Category, Deed, Purpose
+from sharing.aside import aside
 from vault import state
 from vault.change import Change
 from vault.database import Database
@@ -31,6 +33,7 @@ from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.record import Author, AuthorKind
 from vault.state import Drawer, VaultState
 
+T = TypeVar("T")
 Clock = Callable[[], datetime]
 
 
@@ -60,7 +63,34 @@ class House:
         """
         vault = self.database.look_now(lambda earlier: self.locate(earlier, alias))
         loaded = state.load(connection, self.keystore, vault, logged=self.log.latest_head(vault))
-        if vault != self.decoy and self.keystore.alias(loaded.profile.number) != alias:
+        return self._own(loaded, alias)
+
+    async def look(self, alias: bytes, work: Callable[[Connection, VaultState], T], *, is_long: bool) -> T:
+        """Do the same for what only reads, by ``vault.database.rows``; aside, where it reads for long.
+
+        Nearly always nobody changes the vault meanwhile. So each statement is first its own snapshot, and the head
+        tells whether what they found belongs together and is not older than the log. Where it does not, all is asked
+        again as :meth:`load` does it, of one moment; what then does not fit was tampered with.
+        """
+
+        def found(connection: Connection) -> T:
+            try:
+                vault, row = state.fetch(connection, alias, self.decoy)
+                loaded = state.verified(row, vault, self.keystore, logged=self.log.latest_head(vault))
+                return work(connection, self._own(loaded, alias))
+            except TamperedError:
+                vault = self.locate(connection, alias)
+                logged = self.log.latest_head(vault)
+            with self.database.snapshot(connection):
+                loaded = state.load(connection, self.keystore, vault, logged=logged)
+                return work(connection, self._own(loaded, alias))
+
+        if is_long:
+            return await aside(lambda: self.database.look_now(found))
+        return await self.database.look(found)
+
+    def _own(self, loaded: VaultState, alias: bytes) -> VaultState:
+        if loaded.vault != self.decoy and loaded.owner != alias:
             raise TamperedError(Finding.FOREIGN_ALIAS)
         return loaded
 
@@ -148,8 +178,7 @@ class House:
     def subject(self, vault_state: VaultState) -> Subject:
         """Return what the gate needs to know of a vault."""
         profile = vault_state.profile
-        alias = self.keystore.alias(profile.number)
-        return Subject(vault_state.vault, alias, profile.birth_date, profile.protected)
+        return Subject(vault_state.vault, vault_state.owner, profile.birth_date, profile.protected)
 
     def outcome(
         self, authorization: Authorization, counts: Mapping[str, int], head: HeadRef | None = None

@@ -49,7 +49,10 @@ _AT_ONCE = 32  # bodies that are fetched together
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for: categories, codes and FHIR types (all, where empty), local days both included."""
+    """What is asked for: categories, codes and FHIR types (all, where empty), local days both included.
+
+    ``month`` (``YYYY-MM``, UTC) asks for what is filed under it, and goes without days.
+    """
 
     categories: tuple[Category, ...] = ()
     first: date | None = None
@@ -59,6 +62,7 @@ class Query:
     need: Need = Need.SOME
     purpose: Purpose | None = None
     kind: EventKind = EventKind.READ
+    month: str = ""
 
     @property
     def terms(self) -> Terms:
@@ -128,12 +132,15 @@ class Opened:
         for one in self.sealed:
             yield from self.records(one, one.rows)
 
-    def records(self, one: Sealed, rows: Sequence[Segment]) -> Iterator[Columns]:
-        """Open some of a category's segments; it raises what :meth:`pieces` does."""
+    def records(
+        self, one: Sealed, rows: Sequence[Segment], mark: np.uint64 | None = None
+    ) -> Iterator[Columns]:
+        """Open some of a category's segments, or of them one record; it raises what :meth:`pieces` does."""
         for at in range(0, len(rows), _AT_ONCE):
             whole = self._whole(one, rows[at : at + _AT_ONCE])
             for _, columns in self._opening.columns(one.drawer, whole):
-                yield columns.take(_mask(self.query, one.scope, columns))
+                some = columns if mark is None else columns.take(columns.fingerprint == mark)
+                yield some.take(_mask(self.query, one.scope, some))
 
     def summaries(self, one: Sealed, rows: Sequence[Segment]) -> Iterator[Summary]:
         """Open some of a category's summaries; what of each may be seen is told by the scope."""
@@ -142,7 +149,7 @@ class Opened:
     def _whole(self, one: Sealed, rows: Sequence[Segment]) -> Sequence[Segment]:
         if "body" not in self._parts.absent:
             return rows
-        return self._house.database.read_now(
+        return self._house.database.look_now(
             lambda connection: state.bodies(connection, self.state, one.drawer, rows)
         )
 
@@ -177,17 +184,16 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
 async def find(
     house: House, principal: Principal, alias: bytes, query: Query, fingerprint: int
 ) -> Record | None:
-    """Read one record by its fingerprint, which stands in the clear: no other segment is opened.
+    """Read one record by its month and its fingerprint, which stands in the clear: no other segment is opened.
 
     It raises what :func:`read` does.
     """
     opened = await open_segments(house, principal, alias, query, Parts.BODY)
-    mark = fingerprint.to_bytes(8, "big")
-    found: list[Record] = []
+    mark, found = fingerprint.to_bytes(8, "big"), list[Record]()
     for one in opened.sealed:
-        rows = [row for row in one.rows if mark in _marks(row)]
-        for columns in opened.records(one, rows):
-            found += columns.take(columns.fingerprint == np.uint64(fingerprint)).records()
+        rows = [row for row in one.rows if mark in row.fingerprints]
+        for columns in opened.records(one, rows, np.uint64(fingerprint)):
+            found += columns.records()
     await opened.end({"records": len(found)})
     return found[0] if found else None
 
@@ -223,15 +229,14 @@ async def opening(opened: Opened, work: Callable[[], T]) -> T:
 async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
     categories, today = query.categories or tuple(Category), house.clock().date()
 
-    def work(connection: Connection) -> _Snapshot:
-        loaded = house.load(connection, alias)
+    def work(connection: Connection, loaded: VaultState) -> _Snapshot:
         snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias))
         for category in house.may_fit(principal, loaded, Action.READ, categories, query.purpose):
             _take_drawer(connection, snapshot, category, query, parts, today)
         return snapshot
 
-    is_long = query.first is None or query.first < today - _LONG
-    return await aside(lambda: house.database.read_now(work)) if is_long else await house.database.read(work)
+    is_long = not query.month and (query.first is None or query.first < today - _LONG)
+    return await house.look(alias, work, is_long=is_long)
 
 
 def _recipient_tags(vault_state: VaultState, principal: Principal, alias: bytes) -> frozenset[bytes]:
@@ -263,6 +268,8 @@ def _tags(vault_state: VaultState, drawer: Drawer, query: Query, today: date) ->
     A query without an end reaches as far as there is anything, since a plan may lie years ahead. Shelves tell
     no month, so those beyond a year from now are found by striking out the months before the query.
     """
+    if query.month:
+        return [naming.month_tag(vault_state.keys, drawer.name, query.month)]
     if query.first is None:
         return None
     first = naming.month_number(max(query.first, date.min + _DAY) - _DAY)
@@ -316,14 +323,12 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
     )
 
 
-def _marks(row: Segment) -> set[bytes]:
-    return {row.fingerprints[at : at + 8] for at in range(0, len(row.fingerprints), 8)}
-
-
 def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]:
     """Tell which rows are asked for and open."""
-    codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
-    seen = query.terms.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
+    seen = np.ones(len(columns), dtype=np.bool_)
+    if not (query.terms.whole and scope.whole):
+        codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
+        seen = query.terms.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
     if query.types:
         seen &= np.array([shape.kind in query.types for shape in columns.shapes], dtype=np.bool_)[
             columns.shape

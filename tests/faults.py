@@ -63,7 +63,7 @@ def _full_postgresql(database: Database) -> Iterator[None]:
 
 @contextmanager
 def _gone_sqlite(database: Database) -> Iterator[None]:
-    database.engine.dispose()
+    database.let_go()
     file = Path(str(database.engine.url.database))
     away = file.rename(file.with_suffix(".away"))
     file.mkdir()
@@ -80,7 +80,7 @@ def _with_pragma(database: Database, pragma: str) -> Iterator[None]:
         connection.execute(f"PRAGMA {pragma}")
 
     event.listen(database.engine, "connect", said)
-    database.engine.dispose()
+    database.let_go()
     try:
         yield
     finally:

@@ -6,17 +6,22 @@ What happens inside is a plain function of a ``Connection``, the same on both en
 - a change is as if alone in the database: SQLite has one writer at a time; on PostgreSQL what would not come
   out so is undone and run again (SERIALIZABLE);
 - it sees what was committed before its first statement: what the snapshot may not be older than, the log's
-  newest head above all, is asked first.
+  newest head above all, is asked first;
+- what every request asks, it asks by :func:`rows` within ``look``, without all that SQLAlchemy does around a
+  statement and a connection.
 
 A database that is gone, read-only, full or too busy raises DatabaseUnavailableError; the next call tries anew.
 """
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,6 +64,7 @@ class Database:
         self._kind = _SQLITE if isinstance(store, Path) else _POSTGRESQL
         self.engine: Engine = self._kind.engine(str(store))
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+        self._kept: deque[Connection] = deque()
         self._faults = 0
         event.listen(self.engine, "checkout", self._renew)
 
@@ -72,21 +78,42 @@ class Database:
         """Run ``work`` in one transaction; commit or nothing."""
         return await self._in_thread(self.write_now, work)
 
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which asks by :func:`rows`, where :meth:`read` would."""
+        if self._kind is _SQLITE:
+            return self.look_now(work)
+        return await self._in_thread(self.look_now, work)
+
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one snapshot, from a thread of its own (jobs, commands) or inside another's work."""
-        return self._run(self._kind.begin_reading, "ROLLBACK", work)
+        return self._run(lambda: self._within(self._kind.begin_reading, "ROLLBACK", work), has_begun=True)
 
     def look_now(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work``, a single statement and so its own snapshot, without the cost of opening one."""
-        return self._run("", "", work)
+        """Run ``work`` on a connection that is kept ready; each statement is a snapshot of its own, or :meth:`snapshot`
+        makes one of several. It reads only, and may be run again from its beginning.
+        """  # noqa: D205
+        return self._run(lambda: self._on_kept(work))
+
+    @contextlib.contextmanager
+    def snapshot(self, connection: Connection) -> Iterator[None]:
+        """Let what is asked within :meth:`look` be of one moment, that of the first statement."""
+        driver = _driver(connection)
+        driver.execute(self._kind.begin_reading)
+        yield
+        driver.execute("ROLLBACK")
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction, from a thread of its own."""
-        return self._run(self._kind.begin_writing, "COMMIT", work)
+        return self._run(lambda: self._within(self._kind.begin_writing, "COMMIT", work), has_begun=True)
 
     def close(self) -> None:
         """Give file and connections back."""
         self._threads.shutdown()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close every connection that nobody uses now."""
+        self._let_kept_go()
         self.engine.dispose()
 
     async def _in_thread(
@@ -94,35 +121,90 @@ class Database:
     ) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
 
-    def _run(self, begin: str, end: str, work: Callable[[Connection], T]) -> T:
+    def _run(self, once: Callable[[], T], *, has_begun: bool = False) -> T:
+        """Run it, and again where that may help: BEGIN has found a dead connection out, a look has not."""
         for attempt in itertools.count(1):
             try:
-                return self._run_once(begin, end, work)
-            except (DBAPIError, sqlite3.Error) as error:
+                return once()
+            except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
                 told = getattr(error, "orig", error)
                 fault = self._kind.fault(told)
                 if fault not in {None, Fault.BUSY}:
                     self._faults += 1
-                if attempt >= self._kind.tries(told) and (begin or attempt > 1 or fault is not Fault.GONE):
+                    self._let_kept_go()
+                is_dead = not has_begun and attempt == 1 and fault is Fault.GONE
+                if attempt >= self._kind.tries(told) and not is_dead:
                     if fault is None:
                         raise
                     raise DatabaseUnavailableError(fault) from None
             _pause(attempt)
         raise AssertionError
 
-    def _run_once(self, begin: str, end: str, work: Callable[[Connection], T]) -> T:
+    def _within(self, begin: str, end: str, work: Callable[[Connection], T]) -> T:
         with self.engine.connect() as connection:  # whose end undoes what was not ended
-            if not begin:
-                return work(connection)
             _begin(connection, begin)
             result = work(connection)
             connection.exec_driver_sql(end)
             return result
 
+    def _on_kept(self, work: Callable[[Connection], T]) -> T:
+        kept = self._kept
+        try:
+            connection = kept.pop()
+        except IndexError:
+            connection = self.engine.connect()
+        try:
+            result = work(connection)
+            if connection.in_transaction():  # one of SQLAlchemy's own, where it was asked after all
+                connection.rollback()
+        except BaseException:
+            connection.close()  # the pool undoes what was not ended
+            raise
+        if kept is self._kept:
+            kept.append(connection)
+        else:  # it was made before a fault
+            connection.close()
+        return result
+
+    def _let_kept_go(self) -> None:
+        kept, self._kept = self._kept, deque()
+        while kept:
+            kept.pop().close()
+
     def _renew(self, _connection: Any, record: Any, _proxy: Any) -> None:
         """Use no connection again that was made before a fault: it may keep what was wrong with its server."""
         if record.info.setdefault("faults", self._faults) != self._faults:
             raise DisconnectionError
+
+
+def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[Any]:
+    """Run a query, written with ``?`` for a parameter, by the driver alone: a tenth of what SQLAlchemy takes.
+
+    Rows are tuples, bytes come as bytes, and what goes wrong is the driver's own error.
+    """
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
+        return driver.execute(sql, parameters).fetchall()
+    try:
+        return driver.execute(_translated(sql), parameters, binary=True).fetchall()  # type: ignore[no-any-return]
+    except psycopg.Error:
+        if driver.closed:
+            connection.invalidate()
+        raise
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def places(count: int) -> str:
+    """Return a parameter's place for each of ``count`` values, as ``IN (…)`` takes them."""
+    return ", ".join("?" * count)
+
+
+@functools.lru_cache(1024)  # lists of tags and ids are of many lengths
+def _translated(sql: str) -> bytes:
+    return sql.replace("?", "%s").encode()
 
 
 def _begin(connection: Connection, begin: str) -> None:

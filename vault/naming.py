@@ -21,22 +21,22 @@ FIRST_YEAR = 1800
 
 def drawer_id(keys: VaultKeys, name: DrawerName) -> bytes:
     """Return a drawer's 16-byte id."""
-    return mac(keys.blind, context("drawer", keys.vault, str(name)))[:16]
+    return _named(keys.blind, "drawer", keys.vault, str(name))
 
 
 def month_tag(keys: VaultKeys, name: DrawerName, month: str) -> bytes:
     """Return the 16-byte tag of a drawer's month (``YYYY-MM``), or of an import in the intake drawer."""
-    return _tag(keys.blind, keys.vault, str(name), month)
-
-
-@lru_cache(maxsize=1 << 14)  # a query without an end names every month that a drawer has
-def _tag(blind: bytes, vault: bytes, name: str, month: str) -> bytes:
-    return mac(blind, context("tag", vault, name, month))[:16]
+    return _named(keys.blind, "tag", keys.vault, str(name), month)
 
 
 def recipient_tag(keys: VaultKeys, recipient: str) -> bytes:
     """Return the 16-byte name under which a recipient's wraps stand."""
-    return mac(keys.blind, context("recipient", keys.vault, recipient))[:16]
+    return _named(keys.blind, "recipient", keys.vault, recipient)
+
+
+@lru_cache(maxsize=1 << 14)  # a query without an end names every month that a drawer has
+def _named(blind: bytes, label: str, *fields: bytes | str) -> bytes:
+    return mac(blind, context(label, *fields))[:16]
 
 
 def month_number(day: date) -> int:

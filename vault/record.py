@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from policies.vocabulary import Category
 
+_ORDINALS = {category: number for number, category in enumerate(Category)}
+
 
 class AuthorKind(StrEnum):
     """Who vouches for a record: the citizen's own entries are told apart (EHDS art. 5)."""
@@ -115,5 +117,4 @@ class Record:
     @property
     def id(self) -> str:
         """The FHIR id, derived: category's ordinal, month, fingerprint."""
-        ordinal = tuple(Category).index(self.category)
-        return f"{ordinal:02d}{self.month.replace('-', '')}-{self.fingerprint:016x}"
+        return f"{_ORDINALS[self.category]:02d}{self.month.replace('-', '')}-{self.fingerprint:016x}"

@@ -10,18 +10,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    LargeBinary,
-    Select,
-    Table,
-    bindparam,
-    func,
-    literal,
-    literal_column,
-    select,
-    union_all,
-)
+from sqlalchemy import Connection, func, select
 
 from audit.events import HeadRef
 from consent.codec import open_rules
@@ -32,54 +21,35 @@ from keys.envelope import context
 from keys.keystore import KeyStore, VaultKeys
 from vault import head as heads
 from vault import naming, segment
+from vault.database import places, rows
 from vault.errors import Finding, MovedOnError, NoVaultError, TamperedError
 from vault.head import DrawerDigests, Head
 from vault.naming import DrawerName
 from vault.segment import Parts, Segment
-from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
+from vault.tables import GenerationRow, SegmentRow, WrapRow
 
-_VAULTS = VaultRow.__table__  # type: ignore[attr-defined]
-_ALIASES = AliasRow.__table__  # type: ignore[attr-defined]
-_DRAWERS = DrawerRow.__table__  # type: ignore[attr-defined]
-_GENERATIONS = GenerationRow.__table__  # type: ignore[attr-defined]
-_WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
-_EMPTY = literal(b"", LargeBinary)
 
-
-def _of_drawer(table: Table, *columns: Any) -> "Select[Any]":
-    return select(*columns).where(
-        table.c.vault_id == bindparam("vault"), table.c.drawer == bindparam("drawer")
-    )
-
-
-# built once: building a statement costs more than running it
-_FIND = select(_ALIASES.c.vault_id).where(_ALIASES.c.alias == bindparam("alias"))
-_LOAD = select(_VAULTS.c.head, _VAULTS.c.head_mac, _VAULTS.c.rules, _VAULTS.c.profile).where(
-    _VAULTS.c.vault_id == bindparam("vault")
-)
+_FIND = "SELECT vault_id FROM aliases WHERE alias = ?"
+_LOAD = "SELECT head, head_mac, rules, profile FROM vaults WHERE vault_id = ?"
+_FETCH = """
+SELECT vault_id, head, head_mac, rules, profile FROM vaults
+WHERE vault_id = coalesce((SELECT vault_id FROM aliases WHERE alias = ?), ?)
+"""
 _MANIFEST, _PUBLIC, _WRAP = range(3)
-_DRAWER = union_all(
-    _of_drawer(_DRAWERS, literal_column(str(_MANIFEST)), literal_column("0"), _EMPTY, _DRAWERS.c.manifest),
-    _of_drawer(
-        _GENERATIONS,
-        literal_column(str(_PUBLIC)),
-        _GENERATIONS.c.generation,
-        _EMPTY,
-        _GENERATIONS.c.public,
-    ),
-    _of_drawer(_WRAPS, literal_column(str(_WRAP)), _WRAPS.c.generation, _WRAPS.c.recipient, _WRAPS.c.sealed),
-)
+_DRAWER = f"""
+SELECT {_WRAP}, generation, recipient, sealed FROM wraps WHERE vault_id = ? AND drawer = ?
+UNION ALL SELECT {_PUBLIC}, generation, NULL, public FROM generations WHERE vault_id = ? AND drawer = ?
+UNION ALL SELECT {_MANIFEST}, 0, NULL, manifest FROM drawers WHERE vault_id = ? AND drawer = ?
+"""  # noqa: S608 numbers of our own
+_EMPTY = "substr(tag, 1, 0)"  # no bytes, in both engines' words
 _LIVE = {
-    parts: _of_drawer(
-        _SEGMENTS, *(_EMPTY if one.name in parts.absent else _SEGMENTS.c[one.name] for one in fields(Segment))
-    ).where(_SEGMENTS.c.tag.in_(bindparam("tags", expanding=True)))
+    parts: f"SELECT {', '.join(_EMPTY if one.name in parts.absent else one.name for one in fields(Segment))}"
     for parts in Parts
 }
-_BODIES = _of_drawer(_SEGMENTS, _SEGMENTS.c.segment, _SEGMENTS.c.body, _SEGMENTS.c.fingerprints).where(
-    _SEGMENTS.c.tag.in_(bindparam("tags", expanding=True)),
-    _SEGMENTS.c.segment.in_(bindparam("ids", expanding=True)),
-)
+_BODIES = "SELECT segment, body, fingerprints"
+_AT_ONCE = 500  # shelves of a statement
+_ON_SHELVES = "FROM segments WHERE vault_id = ? AND drawer = ? AND tag IN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +85,19 @@ class Drawer:
 
 @dataclass(frozen=True, slots=True)
 class VaultState:
-    """One verified vault."""
+    """One verified vault; ``owner`` is the alias of the person whose number is in the profile."""
 
     vault: bytes
+    owner: bytes
     keys: VaultKeys
     head: Head
     rules: RuleSet
     profile: Profile
 
 
-class _VaultRow(NamedTuple):
+class VaultBytes(NamedTuple):
+    """A vault's row, nothing of it verified."""
+
     head: bytes
     mac: bytes
     rules: bytes
@@ -135,7 +108,7 @@ class _VaultRow(NamedTuple):
 class _Seen:
     """A vault's row as it was verified, and what it came to: true of the very same bytes under the same keys."""
 
-    row: _VaultRow
+    row: VaultBytes
     ref: HeadRef
     state: VaultState
 
@@ -148,8 +121,8 @@ _DRAWERS_SEEN = Recent[tuple[DrawerDigests, list[Any], Drawer]](2048)
 
 def find(connection: Connection, alias: bytes) -> bytes | None:
     """Return the vault that a person's alias leads to."""
-    found = connection.execute(_FIND, {"alias": alias}).scalar()
-    return None if found is None else bytes(found)
+    found = rows(connection, _FIND, (alias,))
+    return found[0][0] if found else None
 
 
 def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: HeadRef | None) -> VaultState:
@@ -159,10 +132,28 @@ def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: He
         NoVaultError: there is no such vault.
         TamperedError: head, rules or profile are not those that were last written.
     """
-    found = connection.execute(_LOAD, {"vault": vault}).first()
-    if found is None:
+    found = rows(connection, _LOAD, (vault,))
+    if not found:
         raise NoVaultError("no such vault")
-    row, keys, before = _VaultRow(*found), keystore.vault_keys(vault), _VAULTS_SEEN.get(vault)
+    return verified(VaultBytes(*found[0]), vault, keystore, logged=logged)
+
+
+def fetch(connection: Connection, alias: bytes, decoy: bytes) -> tuple[bytes, VaultBytes]:
+    """Find the vault that an alias leads to, or the decoy, and its row, to be :func:`verified`.
+
+    Raises:
+        NoVaultError: there is no such vault.
+    """
+    found = rows(connection, _FETCH, (alias, decoy))
+    if not found:
+        raise NoVaultError("no such vault")
+    vault, *row = found[0]
+    return vault, VaultBytes(*row)
+
+
+def verified(row: VaultBytes, vault: bytes, keystore: KeyStore, *, logged: HeadRef | None) -> VaultState:
+    """Verify a vault's row, as :func:`load` does."""
+    keys, before = keystore.vault_keys(vault), _VAULTS_SEEN.get(vault)
     seen = before if before is not None and (before.row, before.state.keys) == (row, keys) else None
     if seen is None:
         seen = _seen(row, keys, keystore, before)
@@ -171,7 +162,7 @@ def load(connection: Connection, keystore: KeyStore, vault: bytes, *, logged: He
     return seen.state
 
 
-def _seen(row: "_VaultRow", keys: VaultKeys, keystore: KeyStore, before: "_Seen | None") -> "_Seen":
+def _seen(row: VaultBytes, keys: VaultKeys, keystore: KeyStore, before: "_Seen | None") -> "_Seen":
     """Verify and open a vault's row; rules that stand there as they were before are not opened again."""
     head = heads.verify(row.head, row.mac, vault=keys.vault, keystore=keystore)
     if heads.digest_of(row.rules) != head.rules:
@@ -182,7 +173,10 @@ def _seen(row: "_VaultRow", keys: VaultKeys, keystore: KeyStore, before: "_Seen 
     rules = before.state.rules if before is not None and as_before else open_rules(keys, row.rules)
     if rules.version != head.rules_version:
         raise TamperedError(Finding.CHANGED_RULES)
-    return _Seen(row, head.ref(), VaultState(keys.vault, keys, head, rules, open_profile(keys, row.profile)))
+    profile = open_profile(keys, row.profile)
+    return _Seen(
+        row, head.ref(), VaultState(keys.vault, keystore.alias(profile.number), keys, head, rules, profile)
+    )
 
 
 def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawer | None:
@@ -195,27 +189,25 @@ def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawe
     told = state.head.drawers.get(drawer_id)
     if told is None:
         return None
-    where = {"vault": state.vault, "drawer": drawer_id}
-    rows = [tuple(row) for row in connection.execute(_DRAWER, where)]
     mark = state.vault + drawer_id
-    seen = _DRAWERS_SEEN.get(mark)
-    if seen is None or seen[:2] != (told, rows):
-        seen = (told, rows, _verified(state.vault, Drawer(name, drawer_id, {}, (), {}), told, rows))
+    found, seen = rows(connection, _DRAWER, (state.vault, drawer_id) * 3), _DRAWERS_SEEN.get(mark)
+    if seen is None or seen[:2] != (told, found):
+        seen = (told, found, _verified(state.vault, Drawer(name, drawer_id, {}, (), {}), told, found))
     _DRAWERS_SEEN.keep(mark, seen)
     return seen[2]
 
 
-def _verified(vault: bytes, empty: Drawer, told: DrawerDigests, rows: Sequence[Any]) -> Drawer:
+def _verified(vault: bytes, empty: Drawer, told: DrawerDigests, found: Sequence[Any]) -> Drawer:
     at = {"vault_id": vault, "drawer": empty.id}
-    manifest = next((value for kind, _, _, value in rows if kind == _MANIFEST), None)
+    manifest = next((value for kind, _, _, value in found if kind == _MANIFEST), None)
     generations = [
         GenerationRow(**at, generation=generation, public=value)
-        for kind, generation, _, value in rows
+        for kind, generation, _, value in found
         if kind == _PUBLIC
     ]
     wraps = [
         WrapRow(**at, generation=generation, recipient=recipient, sealed=value)
-        for kind, generation, recipient, value in rows
+        for kind, generation, recipient, value in found
         if kind == _WRAP
     ]
     if manifest is None or heads.digest_of(manifest) != told.manifest:
@@ -242,21 +234,23 @@ def segments(
         TamperedError: a segment is forged, missing, or should not be there.
     """
     wanted = list(of.shelves) if tags is None else [tag for tag in tags if tag in of.shelves]
-    rows: list[Segment] = []
-    for at in range(0, len(wanted), 500):
-        rows += _segment_rows(connection, state, of, wanted[at : at + 500], parts)
+    live: list[Segment] = []
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = wanted[at : at + _AT_ONCE]
+        query = f"{_LIVE[parts]} {_ON_SHELVES} ({places(len(some))})"
+        live += [Segment(*row) for row in rows(connection, query, (state.vault, of.id, *some))]
     by_tag: dict[bytes, list[Segment]] = {tag: [] for tag in wanted}
-    for row in rows:
+    for row in live:
         by_tag[row.tag].append(row)
     for tag, shelf in by_tag.items():
         if not shelf:
             raise TamperedError(Finding.MISSING_SEGMENT)
         if not primitives.same(segment.shelf_digest(shelf, parts), of.shelves[tag]):
             raise TamperedError(Finding.FORGED_SEGMENT)
-    return rows
+    return live
 
 
-def bodies(connection: Connection, state: VaultState, of: Drawer, rows: Sequence[Segment]) -> list[Segment]:
+def bodies(connection: Connection, state: VaultState, of: Drawer, briefs: Sequence[Segment]) -> list[Segment]:
     """Fetch what segments that were loaded without their bodies lack: bodies and fingerprints.
 
     Their digests were held to the head when they were loaded, in an earlier snapshot maybe; bodies never change.
@@ -265,17 +259,16 @@ def bodies(connection: Connection, state: VaultState, of: Drawer, rows: Sequence
         MovedOnError: one of them is gone since (put together with others, removed, erased).
         TamperedError: a body is not the one that the head counted.
     """
-    ids = [row.segment for row in rows]
-    where = {"vault": state.vault, "drawer": of.id, "tags": list({row.tag for row in rows}), "ids": ids}
-    found = {bytes(one.segment): one for one in connection.execute(_BODIES, where)}
+    ids, tags = [row.segment for row in briefs], list({row.tag for row in briefs})
+    query = f"{_BODIES} {_ON_SHELVES} ({places(len(tags))}) AND segment IN ({places(len(ids))})"
+    found = {one[0]: one[1:] for one in rows(connection, query, (state.vault, of.id, *tags, *ids))}
     if len(found) != len(ids):
         raise MovedOnError("a segment is gone since its vault was loaded")
-    whole = [
-        replace(row, body=found[row.segment].body, fingerprints=found[row.segment].fingerprints)
-        for row in rows
-    ]
-    for row in whole:
-        segment.digest(row, Parts.BODY)
+    whole = []
+    for row in briefs:
+        body, fingerprints = found[row.segment]
+        whole.append(replace(row, body=body, fingerprints=fingerprints))
+        segment.digest(whole[-1], Parts.BODY)
     return whole
 
 
@@ -316,10 +309,3 @@ def open_profile(keys: VaultKeys, sealed: bytes) -> Profile:
 
 def _at(table: Any, state: VaultState, drawer_id: bytes) -> tuple[Any, Any]:
     return table.c.vault_id == state.vault, table.c.drawer == drawer_id
-
-
-def _segment_rows(
-    connection: Connection, state: VaultState, of: Drawer, tags: Sequence[bytes], parts: Parts
-) -> list[Segment]:
-    where = {"vault": state.vault, "drawer": of.id, "tags": tags}
-    return [Segment(*row) for row in connection.execute(_LIVE[parts], where)]

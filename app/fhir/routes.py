@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -106,22 +105,13 @@ async def observation(request: Call, record_id: FromPath[str]) -> Response[bytes
     told = _RECORD_ID.fullmatch(record_id)
     if told is None or int(told["category"]) >= len(MEASUREMENTS):
         raise NotFoundError
-    alias, category = alias_for(who, search.patient), tuple(Category)[int(told["category"])]
-    first, last = _days_of(int(told["year"]), int(told["month"]))
-    query = Query((category,), first, last, need=Need.EVERY, purpose=_purpose(request))
+    alias, category = alias_for(who, search.patient), MEASUREMENTS[int(told["category"])]
+    month = f"{told['year']}-{told['month']}"
+    query = Query((category,), month=month, need=Need.EVERY, purpose=_purpose(request))
     record = await reading.find(valv_of(request).house, who, alias, query, int(told["mark"], 16))
-    if record is None or record.id != record_id:
+    if record is None:
         raise NotFoundError
     return answer(to_fhir(record, patient_id=alias.hex()))
-
-
-def _days_of(year: int, month: int) -> tuple[date, date]:
-    """Return the local days that a month in UTC, as an id has it, may touch."""
-    try:
-        first = date(year, month, 1)
-        return first - timedelta(days=1), first + timedelta(days=32)
-    except (ValueError, OverflowError):
-        raise NotFoundError from None
 
 
 @get("/{kind:str}")

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cedarpy
 import pytest
 
 from policies.engine import (
@@ -192,3 +193,28 @@ def test_the_digest_tells_the_variants_apart() -> None:
     """The lawful basis in force is part of what a log entry proves."""
     digests = {Policies.load(INSTALLED, {"basis": basis}).sha256 for basis in ("consent", "blocks-only")}
     assert len(digests) == 2
+
+
+def test_question_is_asked_again_where_a_word_of_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer is remembered for the very question, and what went wrong once is no permit the next time."""
+    policies, asked, really = Policies.load(INSTALLED, LAW_IN_FORCE), [], cedarpy.is_authorized
+
+    def heard(request: Any, *rest: Any) -> cedarpy.AuthzResult:
+        asked.append(request)
+        return really(request, *rest)
+
+    monkeypatch.setattr(cedarpy, "is_authorized", heard)
+    for _ in range(2):
+        assert policies.decide(ask()) == Permit(("owner",))
+    assert len(asked) == 1
+    blocked = {**CONTEXT, "consent": {"allows": [], "denies": ["a"]}}
+    for changed in (
+        {"context": blocked},
+        {"deed": Deed.ADD},
+        {"principal": Entity(Ref("Citizen", "ab"), {})},
+        {"resource": Entity(VAULT.ref, {**VAULT.attributes, "age": 41})},
+    ):
+        policies.decide(ask(**changed))
+    assert len(asked) == 5
+    for _ in range(2):
+        assert policies.decide(ask(context={})) == Deny(DenyReason.POLICY_ERROR)

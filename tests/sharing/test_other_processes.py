@@ -1,11 +1,18 @@
 """What one process remembers must not hold against what another has changed: the next request sees it."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import Connection
 
 from app import demo
 from consent.gate import Refused
 from policies.vocabulary import Category
 from tests.world import World, pressure, weight
+from vault import state
+from vault.naming import DrawerName
+from vault.state import Drawer, VaultState
 
 BP, WEIGHT = Category.BLOOD_PRESSURE, Category.BODY_WEIGHT
 VC = demo.HEALTH_CENTRE
@@ -48,3 +55,22 @@ async def test_record_added_elsewhere_is_read_on_the_next_request(world: World, 
     await elsewhere.allow("anna", "unit", VC, BP)
     await elsewhere.add("anna", "anna", pressure("136", "86"))
     assert len((await world.read("nurse-vc", "anna", BP)).records) == 3
+
+
+async def test_reading_that_a_change_crosses_is_of_one_moment(
+    world: World, elsewhere: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Head and drawer are asked one after the other; what does not belong together is asked again."""
+    truly, crossed = state.drawer, list[int]()
+
+    def drawer(connection: Connection, loaded: VaultState, name: DrawerName) -> Drawer | None:
+        if not crossed:
+            crossed.append(loaded.head.version)
+            added = elsewhere.add("anna", "anna", pressure("135", "85"))
+            with ThreadPoolExecutor(1) as beside:
+                beside.submit(asyncio.run, added).result()
+        return truly(connection, loaded, name)
+
+    monkeypatch.setattr(state, "drawer", drawer)
+    assert len((await world.read("nurse-vc", "anna", BP)).records) == 2
+    assert world.load("anna").head.version > crossed[0]

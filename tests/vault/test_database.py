@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests import postgres
 from tests.faults import happens
 from vault import database as module
-from vault.database import Database, DatabaseUnavailableError, Fault
+from vault.database import Database, DatabaseUnavailableError, Fault, rows
 
 FAULTS = (Fault.GONE, Fault.READ_ONLY, Fault.FULL)
 
@@ -217,11 +217,55 @@ def test_server_that_restarted_between_two_calls_is_not_noticed(database: Databa
     if database.engine.dialect.name == "sqlite":
         pytest.skip("there is no server")
     calls = (database.read_now, database.look_now, database.write_now)
-    for call in calls:
-        assert call(get) == 0
+    for call, ask in ((database.look_now, bare), *((call, get) for call in calls)):
+        assert call(ask) == 0
         postgres.shared().stop()
         postgres.shared().start()
-        assert call(get) == 0
+        assert call(ask) == 0
+
+
+def bare(connection: Connection) -> int:
+    """Return a counter as what every request asks is asked."""
+    ((number, empty),) = rows(connection, "SELECT number, body FROM segments WHERE name = ?", ("a",))
+    assert empty == ""
+    return int(number)
+
+
+def test_what_is_asked_bare_is_of_one_moment_where_it_says_so(database: Database) -> None:
+    """Else each statement sees what was committed before it."""
+
+    def work(connection: Connection) -> tuple[int, int, int]:
+        assert bare(connection) == 0
+        with database.snapshot(connection):
+            before = bare(connection)
+            assert in_threads(lambda: database.write_now(lambda it: put(it, 7))) == []
+            within = bare(connection)
+        return before, within, bare(connection)
+
+    assert database.look_now(work) == (0, 0, 7)
+
+
+def test_what_is_asked_bare_leaves_no_snapshot_open_where_it_fails(database: Database) -> None:
+    """The next to use the connection would see yesterday's rules."""
+
+    def work(connection: Connection) -> None:
+        with database.snapshot(connection):
+            bare(connection)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        database.look_now(work)
+    database.write_now(lambda it: put(it, 8))
+    assert database.look_now(bare) == 8
+
+
+def test_fault_of_what_is_asked_bare_is_told_and_passes(database: Database) -> None:
+    """The driver's own error is as good as SQLAlchemy's."""
+    assert database.look_now(bare) == 0
+    with happens(Fault.GONE, database), pytest.raises(DatabaseUnavailableError) as told:
+        database.look_now(bare)
+    assert told.value.fault is Fault.GONE
+    assert database.look_now(bare) == 0
 
 
 def test_change_that_is_crossed_again_and_again_ends(
