@@ -23,6 +23,7 @@ from vault.record import Author, AuthorKind, Code, Origin, Provenance
 VERSION = 1
 _HEADER = struct.Struct(">BII")  # version, records, length of the JSON part
 _U2, _I1, _I2, _I4, _I8 = map(np.dtype, ("<u2", "<i1", "<i2", "<i4", "<i8"))
+_NATIVE = {kind: kind.newbyteorder("=") for kind in (_U2, _I1, _I2, _I4, _I8)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_BLOCK = 256 << 20
 
@@ -44,7 +45,9 @@ def encode(columns: Columns) -> bytes:
         (columns.resource, _I4),
     )
     written = [array.astype(kind, copy=False).tobytes() for array, kind in arrays]
-    return _compress(b"".join((_HEADER.pack(VERSION, len(columns), len(head)), head, *written)))
+    return _zstd.compressor.compress(
+        b"".join((_HEADER.pack(VERSION, len(columns), len(head)), head, *written))
+    )
 
 
 def decode(block: bytes, fingerprints: bytes) -> Columns:
@@ -78,12 +81,12 @@ def _decode(raw: bytes, fingerprints: bytes) -> Columns:
     reader = _Reader(raw, _HEADER.size + size)
     shape = reader.take(_U2, count)
     offsets = np.zeros(count + 1, dtype=np.int64)
-    np.cumsum(np.array([one.numbers for one in shapes], dtype=np.int64)[shape], out=offsets[1:])
+    np.array([one.numbers for one in shapes], dtype=np.int64)[shape].cumsum(out=offsets[1:])
     columns = Columns(
         shapes=shapes,
         strings=tuple(head.strings),
         shape=shape,
-        start=np.cumsum(reader.take(_I8, count)),
+        start=reader.take(_I8, count).cumsum(),
         duration=reader.take(_I8, count),
         zone=reader.take(_I2, count),
         mantissa=reader.take(_I8, int(offsets[-1])),
@@ -98,28 +101,30 @@ def _decode(raw: bytes, fingerprints: bytes) -> Columns:
     return columns
 
 
-_workers = threading.local()
+class _Zstd(threading.local):
+    """A thread's own: to make one costs as much as to use it on a month."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3)
+        self.decompressor = zstandard.ZstdDecompressor()
 
 
-def _compress(raw: bytes) -> bytes:
-    """Write one zstd frame; a thread keeps its compressor, whose tables cost as much as compressing a month."""
-    compressor = getattr(_workers, "compressor", None)
-    if compressor is None:
-        compressor = _workers.compressor = zstandard.ZstdCompressor(level=3)
-    return bytes(compressor.compress(raw))
+_zstd = _Zstd()
 
 
 def _decompress(block: bytes) -> bytes:
     """Open one zstd frame of a stated size and nothing behind it: a bound on output does not bind such a frame."""
     if not 0 <= zstandard.get_frame_parameters(block).content_size <= MAX_BLOCK:
         raise MalformedRecordError("segment body: too large")
-    return zstandard.ZstdDecompressor().decompress(block, allow_extra_data=False)
+    return _zstd.decompressor.decompress(block, allow_extra_data=False)
 
 
 def _check_indexes(columns: Columns) -> None:
     """Refuse rows that name a string that is not there (a shape that is not there has raised already)."""
     for column in (columns.text, columns.resource):
-        if len(column) and not -1 <= int(column.min()) <= int(column.max()) < len(columns.strings):
+        if len(column) and not -1 <= np.minimum.reduce(column) <= np.maximum.reduce(column) < len(
+            columns.strings
+        ):
             raise MalformedRecordError("segment body: malformed")
 
 
@@ -130,7 +135,7 @@ class _Reader:
     def take(self, kind: np.dtype[Any], count: int) -> npt.NDArray[Any]:
         array = np.frombuffer(self._raw, dtype=kind, count=count, offset=self._at)
         self._at += array.nbytes
-        return array.astype(array.dtype.newbyteorder("="))
+        return array.astype(_NATIVE[kind])
 
     def end(self) -> None:
         if self._at != len(self._raw):
