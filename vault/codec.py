@@ -105,7 +105,7 @@ class _Zstd(threading.local):
     """A thread's own: to make one costs as much as to use it on a month."""
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=3)
+        self.compressor = zstandard.ZstdCompressor(level=1)
         self.decompressor = zstandard.ZstdDecompressor()
 
 
