@@ -1,6 +1,6 @@
-"""Work beside the event loop: opening many segments, reading or writing a large document.
+"""Work beside the event loop: opening many segments, reading or writing a large document; and sealing many.
 
-Two threads a process: more would only wait for each other, and for the loop, at the interpreter's lock.
+Two threads of each kind: more would only wait for each other, and for the loop, at the interpreter's lock.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="aside")
+_AHEAD = ThreadPoolExecutor(2, thread_name_prefix="ahead")
 
 
 async def aside(work: Callable[[], T]) -> T:
@@ -19,9 +20,12 @@ async def aside(work: Callable[[], T]) -> T:
 
 
 def ahead(works: Sequence[Callable[[], T]]) -> Iterator[T]:
-    """Run several, two at a time, while the caller does something with what has come; a single one right here."""
+    """Run several, two at a time, while the caller does something with what has come; a single one right here.
+
+    Their threads are their own: the caller holds the database's write lock, and must not wait for a long reading.
+    """
     if len(works) == 1:
         yield works[0]()
     else:
-        for future in [_THREADS.submit(work) for work in works]:
+        for future in [_AHEAD.submit(work) for work in works]:
             yield future.result()
