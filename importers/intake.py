@@ -402,7 +402,7 @@ class Intake:
             keep_claims(connection, change.state, row.import_id, claimed)
         shelves: Digests = {}
         for name, kept in rows.items():
-            change.add(named(name), kept)
+            change.add_foreign(named(name), kept)
             found = change.drawer(named(name))
             if found is not None:
                 shelves |= {(name, one.tag): found.shelves[one.tag] for one in kept}

@@ -203,20 +203,18 @@ def _fresh(house: House, connection: Connection, change: Change, category: Categ
     generation, public = change.generation_for(category, wanted)
     drawer = change.drawer(category)
     assert drawer is not None  # noqa: S101 generation_for has made it
-    keys, months = change.state.keys, naming.month_numbers(rows.start)
-    tags = {
-        month: naming.month_tag(keys, category, naming.month_named(month))
-        for month in np.unique(months).tolist()
-    }
-    there = state.segments(connection, change.state, drawer, tags=tags.values(), parts=Parts.MARKS)
-    if there:
-        taken = {row.tag for row in there}
-        stale = np.isin(months, [month for month, tag in tags.items() if tag in taken])
-        known = read_marks(b"".join(row.fingerprints for row in there))
-        stale[stale] = np.isin(rows.fingerprint[stale], known)
-        rows, months = rows.take(~stale), months[~stale]
-    if not len(rows):
-        return _Fresh(rows, [])
+    keys, months = change.state.keys, naming.months_of(rows.start)
+    tags = {month: naming.month_tag(keys, category, naming.month_named(month)) for month, _, _ in months}
+    known: dict[bytes, list[bytes]] = {}
+    for row in state.segments(connection, change.state, drawer, tags=tags.values(), parts=Parts.MARKS):
+        known.setdefault(row.tag, []).append(row.fingerprints)
+    if known:
+        is_new = np.ones(len(rows), dtype=np.bool_)
+        for month, begin, end in months:
+            if found := known.get(tags[month]):
+                there = read_marks(b"".join(found))
+                is_new[begin:end] = np.isin(rows.fingerprint[begin:end], there, invert=True)
+        rows = rows.take(is_new)
+        months = naming.months_of(rows.start)
     lock = Lock.to(public, vault=change.state.vault, drawer=drawer.id, generation=generation)
-    ends = [*(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(rows)]
-    return _Fresh(rows, [(Place(lock, tags[int(months[end - 1])]), end) for end in ends])
+    return _Fresh(rows, [(Place(lock, tags[month]), end) for month, _, end in months])

@@ -20,8 +20,8 @@ from consent.rules import RuleSet
 from keys.envelope import Window, WrapContext, microseconds, wrap_window
 from keys.keystore import KeyStore
 from keys.primitives import PrivateKey, PublicKey
+from vault import database, naming, segment, state
 from vault import head as heads
-from vault import naming, segment, state
 from vault.errors import Finding, TamperedError, VaultError
 from vault.head import DrawerDigests, Head
 from vault.naming import DrawerName
@@ -129,22 +129,32 @@ class Change:
         return found.current, PublicKey(found.publics[found.current])
 
     def add(self, name: DrawerName, rows: Sequence[Segment]) -> None:
-        """Store sealed segments; whoever sealed them (the import child parses foreign bytes) is not trusted.
+        """Store segments that were sealed in this process.
 
         Raises:
             StaleGenerationError: one is sealed to another generation than the current.
-            TamperedError: one is not this drawer's, or its digests are not those of its parts.
+            TamperedError: one is not this drawer's.
         """
-        found = self._existing(name)
+        found, tags = self._existing(name), {row.tag for row in rows}
         if any(row.generation != found.current for row in rows):
             raise StaleGenerationError("sealed to an older generation")
         for row in rows:
             if (row.vault_id, row.drawer, row.born) != (self.state.vault, found.id, row.generation):
                 raise TamperedError(Finding.FORGED_SEGMENT)
+        old = self._shelves(found, tags)
+        database.insert(self._connection, "segments", Segment._fields, rows)
+        self._restack(found, [*old, *rows], tags)
+
+    def add_foreign(self, name: DrawerName, rows: Sequence[Segment]) -> None:
+        """Store segments that another process sealed, which parses foreign bytes and is not trusted.
+
+        Raises:
+            StaleGenerationError: one is sealed to another generation than the current.
+            TamperedError: one is not this drawer's, or its digests are not those of its parts.
+        """
+        for row in rows:
             segment.digest(row, Parts.ALL)
-        old = self._shelves(found, {row.tag for row in rows})
-        self._connection.execute(insert(_SEGMENTS), [row.columns() for row in rows])
-        self._restack(found, [*old, *rows], {row.tag for row in rows})
+        self.add(name, rows)
 
     def remove(self, name: DrawerName, rows: Sequence[Segment]) -> None:
         """Delete segments.
@@ -313,12 +323,10 @@ class Change:
     def _settle(self, found: Drawer) -> None:
         """Take a drawer as it now stands into the head."""
         self._drawers[found.name] = found
-        at = {"vault_id": self.state.vault, "drawer": found.id}
-        generations = [GenerationRow(**at, generation=g, public=p) for g, p in found.publics.items()]
         self._head = self._head.with_drawer(
             found.id,
             DrawerDigests(
-                heads.digest_generations(generations),
+                heads.digest_generations(found.publics),
                 heads.digest_wraps(found.wraps),
                 heads.digest_of(heads.encode_manifest(found.shelves)),
             ),

@@ -18,7 +18,7 @@ from audit.events import HeadRef
 from keys.envelope import context
 from keys.keystore import KeyStore
 from vault.errors import Finding, TamperedError
-from vault.tables import GenerationRow, VaultRow, WrapRow
+from vault.tables import VaultRow, WrapRow
 
 _VAULTS = VaultRow.__table__  # type: ignore[attr-defined]
 _FORMAT = 1
@@ -113,10 +113,9 @@ def digest_of(blob: bytes) -> bytes:
     return hashlib.sha256(blob).digest()
 
 
-def digest_generations(rows: Iterable[GenerationRow]) -> bytes:
-    """Return the digest of a drawer's public halves."""
-    ordered = sorted(rows, key=lambda row: row.generation)
-    fields = [part for row in ordered for part in (row.generation, row.public)]
+def digest_generations(publics: Mapping[int, bytes]) -> bytes:
+    """Return the digest of a drawer's public halves, by generation."""
+    fields = [part for number in sorted(publics) for part in (number, publics[number])]
     return hashlib.sha256(context("generations", *fields)).digest()
 
 

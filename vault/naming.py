@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,18 @@ def month_named(number: int) -> str:
 def month_numbers(start: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the month's number, in UTC, that each moment (µs since 1970) is filed under."""
     return start.view("datetime64[us]").astype("datetime64[M]").astype(np.int64) + 1970 * 12
+
+
+def months_of(start: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Return each month's number that moments (µs since 1970, rising) are filed under, and from where up to where."""
+    if not len(start):
+        return []
+    first, last = month_numbers(start[[0, -1]]).tolist()
+    borders = np.arange(first - 1970 * 12, last + 2 - 1970 * 12).astype("datetime64[M]")
+    places = np.searchsorted(start, borders.astype("datetime64[us]").astype(np.int64)).tolist()
+    return [
+        (month, begin, end) for month, (begin, end) in enumerate(pairwise(places), start=first) if begin < end
+    ]
 
 
 def month_of(at: datetime) -> str:

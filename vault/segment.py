@@ -13,11 +13,11 @@ the head, not the seal, that tells our segment from a forged one.
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 from keys import envelope, primitives
 from keys.envelope import Boxes, context, microseconds
@@ -55,13 +55,16 @@ _ABSENT = {
     Parts.MARKS: frozenset({"sealed_key", "body", "summary"}),
     Parts.DIGESTS: frozenset({"sealed_key", "body", "summary", "fingerprints"}),
 }
-#: The columns that have a digest each, in the order of the digests.
+#: The columns that have a digest each, in the order of the digests; and which of them are at hand.
 _COUNTED = ("sealed_key", "body", "summary", "fingerprints")
+_PRESENT = {
+    parts: [(32 * number, name) for number, name in enumerate(_COUNTED) if name not in absent]
+    for parts, absent in _ABSENT.items()
+}
 _BODY, _SUMMARY = context("segment-body"), context("segment-summary")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Segment:
+class Segment(NamedTuple):
     """One sealed segment: the columns of :class:`vault.tables.SegmentRow`.
 
     ``digests`` are those of sealed key, body, summary and fingerprints. ``generation`` is the one whose public
@@ -81,10 +84,6 @@ class Segment:
     fingerprints: bytes
     digests: bytes
     written_us: int
-
-    def columns(self) -> dict[str, Any]:
-        """Return the columns as a row is written, or as they go over a pipe."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -129,6 +128,7 @@ def seal_all(
 
     ``shelves`` names the place of each month, and where its rows end. A month's segments are of about equal size.
     """
+    columns = columns.compact()
     places, ends, begin = [], [], 0
     for place, end in shelves:
         pieces = -(-(end - begin) // FULL)
@@ -174,7 +174,7 @@ def reseal(
             moved[row.sealed_key] = _seal_secret(row.vault_id, row.drawer, generation, secret, public)
         sealed = moved[row.sealed_key]
         digests = hashlib.sha256(sealed).digest() + row.digests[32:]
-        found.append(replace(row, generation=generation, sealed_key=sealed, digests=digests))
+        found.append(row._replace(generation=generation, sealed_key=sealed, digests=digests))
     return found
 
 
@@ -215,9 +215,8 @@ def digest(row: Segment, parts: Parts) -> bytes:
     Raises:
         TamperedError: a part differs from its own digest.
     """
-    for number, name in enumerate(_COUNTED):
-        kept = row.digests[32 * number : 32 * number + 32]
-        if name not in parts.absent and not primitives.same(_digest_of(getattr(row, name)), kept):
+    for at, name in _PRESENT[parts]:
+        if not primitives.same(_digest_of(getattr(row, name)), row.digests[at : at + 32]):
             raise TamperedError(Finding.FORGED_SEGMENT)
     fields = (row.tag, row.segment, row.generation, row.born, row.import_id, row.digests, row.written_us)
     return hashlib.sha256(context("segment", row.vault_id, row.drawer, *fields)).digest()

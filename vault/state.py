@@ -6,7 +6,7 @@ needed. What they return has been counted by the head; anything else raises Tamp
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from vault.errors import Finding, MovedOnError, NoVaultError, TamperedError
 from vault.head import DrawerDigests, Head
 from vault.naming import DrawerName
 from vault.segment import Parts, Segment
-from vault.tables import GenerationRow, SegmentRow, WrapRow
+from vault.tables import SegmentRow, WrapRow
 
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
@@ -44,7 +44,7 @@ UNION ALL SELECT {_MANIFEST}, 0, NULL, manifest FROM drawers WHERE vault_id = ? 
 """  # noqa: S608 numbers of our own
 _EMPTY = "substr(tag, 1, 0)"  # no bytes, in both engines' words
 _LIVE = {
-    parts: f"SELECT {', '.join(_EMPTY if one.name in parts.absent else one.name for one in fields(Segment))}"
+    parts: f"SELECT {', '.join(_EMPTY if name in parts.absent else name for name in Segment._fields)}"
     for parts in Parts
 }
 _BODIES = "SELECT segment, body, fingerprints"
@@ -200,11 +200,7 @@ def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawe
 def _verified(vault: bytes, empty: Drawer, told: DrawerDigests, found: Sequence[Any]) -> Drawer:
     at = {"vault_id": vault, "drawer": empty.id}
     manifest = next((value for kind, _, _, value in found if kind == _MANIFEST), None)
-    generations = [
-        GenerationRow(**at, generation=generation, public=value)
-        for kind, generation, _, value in found
-        if kind == _PUBLIC
-    ]
+    publics = {generation: value for kind, generation, _, value in found if kind == _PUBLIC}
     wraps = [
         WrapRow(**at, generation=generation, recipient=recipient, sealed=value)
         for kind, generation, recipient, value in found
@@ -212,11 +208,10 @@ def _verified(vault: bytes, empty: Drawer, told: DrawerDigests, found: Sequence[
     ]
     if manifest is None or heads.digest_of(manifest) != told.manifest:
         raise TamperedError(Finding.CHANGED_MANIFEST)
-    if heads.digest_generations(generations) != told.generations:
+    if heads.digest_generations(publics) != told.generations:
         raise TamperedError(Finding.CHANGED_PUBLIC_HALF)
     if heads.digest_wraps(wraps) != told.wraps:
         raise TamperedError(Finding.CHANGED_WRAPS)
-    publics = {row.generation: row.public for row in generations}
     return replace(empty, publics=publics, wraps=tuple(wraps), shelves=heads.decode_manifest(manifest))
 
 
@@ -267,7 +262,7 @@ def bodies(connection: Connection, state: VaultState, of: Drawer, briefs: Sequen
     whole = []
     for row in briefs:
         body, fingerprints = found[row.segment]
-        whole.append(replace(row, body=body, fingerprints=fingerprints))
+        whole.append(row._replace(body=body, fingerprints=fingerprints))
         segment.digest(whole[-1], Parts.BODY)
     return whole
 

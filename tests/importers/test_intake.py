@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from sharing import importing
 from tests.importers.import_inputs import export, row, sample, zipped
 from tests.world import World, weight
 from vault.naming import INTAKE_DRAWER
-from vault.segment import FULL, Segment
+from vault.segment import FULL
 
 WEIGHT = Category.BODY_WEIGHT
 _REAL_FROM_CHILD = wire.from_child
@@ -567,7 +566,7 @@ class TestChild:
         await world.enter("anna", "bo")
         await world.add("bo", "bo", weight("90.0"))
         others, theirs, _ = world.drawer("bo", WEIGHT)
-        told = {
+        told: dict[str, Any] = {
             "import_id": b"x" * 16, "tag": b"t" * 16, "vault_id": others.vault, "drawer": theirs.id,
             "digests": bytes(128),
         }  # fmt: skip
@@ -577,8 +576,7 @@ class TestChild:
                 case wire.Sealed(name, sealed) if lie == "name":
                     return wire.Sealed("no-such-drawer" if name else name, sealed)
                 case wire.Sealed(name, sealed):
-                    columns = {field.name: getattr(sealed, field.name) for field in fields(sealed)}
-                    return wire.Sealed(name, Segment(**{**columns, lie: told[lie]}))
+                    return wire.Sealed(name, sealed._replace(**{lie: told[lie]}))
                 case other:
                     return other
 

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -84,7 +83,7 @@ async def found_in_summaries(world: World, reader: str = "nurse-vc") -> Finding:
 
 def insert(connection: Attacker, row: Segment) -> None:
     """Put a segment into the table, and nothing else."""
-    columns = row.columns()
+    columns = row._asdict()
     places = ",".join("?" * len(columns))
     statement = f"INSERT INTO segments ({','.join(columns)}) VALUES ({places})"  # noqa: S608
     connection.execute(statement, list(columns.values()))
@@ -209,7 +208,7 @@ class TestMissingAndMoved:
         """The same readings twice would shift a trend."""
         _, _, segments = world.drawer("anna", BP)
         with world.attacker() as db:
-            insert(db, replace(segments[0], segment=b"\7" * 16))
+            insert(db, segments[0]._replace(segment=b"\7" * 16))
         assert await found(world) is Finding.FORGED_SEGMENT
 
     async def test_deleted_drawer_is_refused(self, world: World) -> None:

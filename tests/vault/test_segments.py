@@ -1,6 +1,6 @@
 """One sealed segment: it opens in its own place, with its own generation's key, and says what it holds."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +12,7 @@ from vault.columns import Columns
 from vault.errors import Finding, MalformedRecordError, TamperedError
 from vault.record import Record
 from vault.segment import Lock, Parts, Place, Segment
+from vault.tables import SegmentRow
 
 PAIR = PrivateKey.generate()
 PLACE = Place(Lock.to(PAIR.public(), vault=b"v" * 16, drawer=b"d" * 16, generation=1), b"t" * 16)
@@ -49,7 +50,7 @@ def test_key_opens_in_its_own_place_only(column: str) -> None:
     elsewhere = value + 1 if isinstance(value, int) else b"x" * 16
     changed: dict[str, object] = {column: elsewhere}
     with pytest.raises(CannotOpenError):
-        key_of(replace(row, **changed))  # type: ignore[arg-type]
+        key_of(row._replace(**changed))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("column", ["vault_id", "drawer", "tag", "segment", "born"])
@@ -58,7 +59,7 @@ def test_body_and_summary_open_in_their_own_place_only(column: str) -> None:
     row = sealed(weight("70.5"))
     key, value = key_of(row), getattr(row, column)
     changed: dict[str, object] = {column: value + 1 if isinstance(value, int) else b"x" * 16}
-    moved = replace(row, **changed)  # type: ignore[arg-type]
+    moved = row._replace(**changed)  # type: ignore[arg-type]
     with pytest.raises(CannotOpenError):
         segment.open_body(moved, key)
     with pytest.raises(CannotOpenError):
@@ -69,16 +70,16 @@ def test_summary_does_not_pass_for_a_body() -> None:
     """They stand under one key and different labels."""
     row = sealed(weight("70.5"))
     with pytest.raises(CannotOpenError):
-        segment.open_body(replace(row, body=row.summary), key_of(row))
+        segment.open_body(row._replace(body=row.summary), key_of(row))
     with pytest.raises(CannotOpenError):
-        segment.open_summary(replace(row, summary=row.body), key_of(row))
+        segment.open_summary(row._replace(summary=row.body), key_of(row))
 
 
 def test_fingerprints_that_are_too_many_do_not_open() -> None:
     """They stand in the clear, so that the body must agree with them."""
     row = sealed(weight("70.5"))
     with pytest.raises(MalformedRecordError):
-        segment.open_body(replace(row, fingerprints=row.fingerprints * 2), key_of(row))
+        segment.open_body(row._replace(fingerprints=row.fingerprints * 2), key_of(row))
 
 
 def test_segments_of_one_lock_have_keys_of_their_own() -> None:
@@ -93,12 +94,12 @@ def test_segments_of_one_lock_have_keys_of_their_own() -> None:
 def test_resealed_segment_opens_by_the_new_generation_only() -> None:
     """Body and summary stay as they are; neither need be at hand."""
     old, new = sealed(weight("70.5")), PrivateKey.generate()
-    bare = replace(old, body=b"", fingerprints=b"")
+    bare = old._replace(body=b"", fingerprints=b"")
     (moved,) = segment.reseal([bare], {1: PAIR.opener()}, public=new.public(), generation=2)
     assert (moved.generation, moved.born) == (2, 1)
     with pytest.raises(CannotOpenError):
         key_of(moved)
-    whole = replace(moved, body=old.body, fingerprints=old.fingerprints)
+    whole = moved._replace(body=old.body, fingerprints=old.fingerprints)
     (record,) = segment.open_body(whole, key_of(whole, new)).records()
     assert record.quantity == weight("70.5").quantity
     segment.digest(whole, Parts.ALL)
@@ -118,13 +119,13 @@ def test_summary_says_how_many_first_last_and_newest() -> None:
     assert told.last - told.first == 3 * 3600 * 1_000_000
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Segment)])
+@pytest.mark.parametrize("name", Segment._fields)
 def test_digest_counts_every_column(name: str) -> None:
     """What it left out, whoever writes the database could change."""
     row = sealed(weight("70.5"))
     before, value = segment.shelf_digest([row], Parts.ALL), getattr(row, name)
     changed: dict[str, object] = {name: value + 1 if isinstance(value, int) else value[:-1] + b"\xff\xfe"}
-    other = replace(row, **changed)  # type: ignore[arg-type]
+    other = row._replace(**changed)  # type: ignore[arg-type]
     if name in {"sealed_key", "body", "summary", "fingerprints", "digests"}:
         with pytest.raises(TamperedError) as refused:
             segment.shelf_digest([other], Parts.ALL)
@@ -139,7 +140,7 @@ def test_part_that_is_not_fetched_is_counted_by_its_digest(parts: Parts, name: s
     """And one that is fetched must be the one that was counted."""
     row = sealed(weight("70.5"))
     changed: dict[str, object] = {name: b""}
-    partial = replace(row, **changed)  # type: ignore[arg-type]
+    partial = row._replace(**changed)  # type: ignore[arg-type]
     if name in parts.absent:
         assert segment.digest(partial, parts) == segment.digest(row, Parts.ALL)
     else:
@@ -150,7 +151,7 @@ def test_part_that_is_not_fetched_is_counted_by_its_digest(parts: Parts, name: s
 def test_digest_of_what_is_not_at_hand_is_taken_as_written() -> None:
     """A row loaded for its summary gives the shelf the same digest as the whole row."""
     row = sealed(weight("70.5"))
-    bare = replace(row, body=b"", fingerprints=b"")
+    bare = row._replace(body=b"", fingerprints=b"")
     assert segment.shelf_digest([bare], Parts.SUMMARY) == segment.shelf_digest([row], Parts.ALL)
     with pytest.raises(TamperedError):
         segment.shelf_digest([bare], Parts.ALL)
@@ -166,7 +167,7 @@ def test_shelf_is_the_same_in_any_order() -> None:
 def test_nothing_of_a_record_stands_in_clear() -> None:
     """But for sizes and keyed fingerprints."""
     row = sealed(weight("70.515151"))
-    raw = b"".join(value for value in row.columns().values() if isinstance(value, bytes))
+    raw = b"".join(value for value in row if isinstance(value, bytes))
     for word in (b"70.515151", b"29463-7", b"Body weight", b"Exempelsson", b"Observation"):
         assert word not in raw
-    assert row.columns().keys() == {field.name for field in fields(Segment)}
+    assert set(Segment._fields) == set(SegmentRow.model_fields)

@@ -35,7 +35,7 @@ from vault.errors import MalformedRecordError, TamperedError
 from vault.record import Quantity, Record
 from vault.segment import Parts, Segment
 from vault.state import open_profile
-from vault.tables import GenerationRow, WrapRow
+from vault.tables import WrapRow
 
 HERE = Path(__file__).parent
 _EVERY = {"name", "kind", "expect", "like", "change"}
@@ -349,13 +349,9 @@ def _manifest(case: Case) -> None:
 
 @kind("generations", "seeds", "value")
 def _generations(case: Case) -> None:
-    rows = [
-        GenerationRow(
-            vault_id=b"", drawer=b"", generation=int(n), public=PrivateKey(bytes.fromhex(seed)).public().raw
-        )
-        for n, seed in case["seeds"].items()
-    ]
-    assert heads.digest_generations(rows) == heads.digest_generations(rows[::-1]) == b(case, "value")
+    publics = {int(n): PrivateKey(bytes.fromhex(seed)).public().raw for n, seed in case["seeds"].items()}
+    turned = dict(reversed(publics.items()))
+    assert heads.digest_generations(publics) == heads.digest_generations(turned) == b(case, "value")
 
 
 @kind("wraps", "rows", "value")
