@@ -142,7 +142,7 @@ class Change:
             if (row.vault_id, row.drawer, row.born) != (self.state.vault, found.id, row.generation):
                 raise TamperedError(Finding.FORGED_SEGMENT)
         old = self._shelves(found, tags)
-        database.insert(self._connection, "segments", Segment._fields, rows)
+        database.insert(self._connection, _SEGMENTS, rows)
         self._restack(found, [*old, *rows], tags)
 
     def add_foreign(self, name: DrawerName, rows: Sequence[Segment]) -> None:

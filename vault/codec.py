@@ -16,14 +16,16 @@ import zstandard
 
 from keys.envelope import microseconds
 from policies.vocabulary import Category
-from vault.columns import Columns, Part, Shape, Units, read_marks
+from vault.columns import Columns, Ints, Part, Shape, Units, read_marks
 from vault.errors import MalformedRecordError
 from vault.record import Author, AuthorKind, Code, Origin, Provenance
 
 VERSION = 1
-_HEADER = struct.Struct(">BII")  # version, records, length of the JSON part
+_HEADER = struct.Struct(">BIIqI2B")  # version, records, length of the JSON, first start, tick, widths
+_TICKS = (1_000_000, 1_000, 1)  # µs
 _U2, _I1, _I2, _I4, _I8 = map(np.dtype, ("<u2", "<i1", "<i2", "<i4", "<i8"))
 _NATIVE = {kind: kind.newbyteorder("=") for kind in (_U2, _I1, _I2, _I4, _I8)}
+_OF_WIDTH = {1: _I1, 2: _I2, 4: _I4, 8: _I8}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_BLOCK = 256 << 20
 
@@ -32,22 +34,23 @@ def encode(columns: Columns) -> bytes:
     """Write records as one compressed block."""
     columns = columns.compact()
     head = _write_head(_Head(list(map(_shape_of, columns.shapes)), list(columns.strings)))
-    step = columns.start.copy()
-    step[1:] -= columns.start[:-1]
+    tick, steps = _steps(columns.start)
+    of_step, of_mantissa = _narrowest(steps), _narrowest(columns.mantissa)
     arrays = (
         (columns.shape, _U2),
-        (step, _I8),
+        (steps, of_step),
         (columns.duration, _I8),
         (columns.zone, _I2),
-        (columns.mantissa, _I8),
+        (columns.mantissa, of_mantissa),
         (columns.exponent, _I1),
         (columns.text, _I4),
         (columns.resource, _I4),
     )
     written = [array.astype(kind, copy=False).tobytes() for array, kind in arrays]
-    return _zstd.compressor.compress(
-        b"".join((_HEADER.pack(VERSION, len(columns), len(head)), head, *written))
-    )
+    first = int(columns.start[0]) if len(columns) else 0
+    widths = of_step.itemsize, of_mantissa.itemsize
+    begins = _HEADER.pack(VERSION, len(columns), len(head), first, tick, *widths)
+    return _zstd.compressor.compress(b"".join((begins, head, *written)))
 
 
 def decode(block: bytes, fingerprints: bytes) -> Columns:
@@ -73,9 +76,12 @@ def decode(block: bytes, fingerprints: bytes) -> Columns:
 
 
 def _decode(raw: bytes, fingerprints: bytes) -> Columns:
-    version, count, size = _HEADER.unpack_from(raw)
+    version, count, size, first, tick, *widths = _HEADER.unpack_from(raw)
     if version != VERSION:
         raise MalformedRecordError("segment body: unknown version")
+    if tick not in _TICKS:
+        raise MalformedRecordError("segment body: unknown tick")
+    of_step, of_mantissa = (_OF_WIDTH[width] for width in widths)
     head = _read_head(raw[_HEADER.size : _HEADER.size + size])
     shapes = tuple(one.shape() for one in head.shapes)
     reader = _Reader(raw, _HEADER.size + size)
@@ -86,10 +92,10 @@ def _decode(raw: bytes, fingerprints: bytes) -> Columns:
         shapes=shapes,
         strings=tuple(head.strings),
         shape=shape,
-        start=reader.take(_I8, count).cumsum(),
+        start=first + tick * reader.take(of_step, count).cumsum(dtype=np.int64),
         duration=reader.take(_I8, count),
         zone=reader.take(_I2, count),
-        mantissa=reader.take(_I8, int(offsets[-1])),
+        mantissa=reader.take(of_mantissa, int(offsets[-1])).astype(np.int64),
         exponent=reader.take(_I1, int(offsets[-1])),
         text=reader.take(_I4, count),
         resource=reader.take(_I4, count),
@@ -99,6 +105,24 @@ def _decode(raw: bytes, fingerprints: bytes) -> Columns:
     reader.end()
     _check_indexes(columns)
     return columns
+
+
+def _steps(start: Ints) -> tuple[int, Ints]:
+    """Return how far each start is from the one before, and the tick (µs) in which that is counted."""
+    steps = np.zeros_like(start)
+    np.subtract(start[1:], start[:-1], out=steps[1:])
+    for tick in _TICKS[:-1]:
+        counted = np.rint(steps / tick).astype(np.int64)
+        if np.all(counted * tick == steps):
+            return tick, counted
+    return _TICKS[-1], steps
+
+
+def _narrowest(array: Ints) -> np.dtype[Any]:
+    """Return the narrowest integers that hold an array."""
+    least, most = int(np.minimum.reduce(array, initial=0)), int(np.maximum.reduce(array, initial=0))
+    bits = max(most, ~least).bit_length() + 1
+    return next(kind for width, kind in _OF_WIDTH.items() if bits <= 8 * width)
 
 
 class _Zstd(threading.local):

@@ -29,7 +29,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 T = TypeVar("T")
@@ -38,6 +48,7 @@ THREADS = 4
 TRIES = 20
 WAIT_MS = 30_000  # for another's lock
 _LONGEST_PAUSE = 0.25
+_COPIED = {LargeBinary: "bytea", BigInteger: "int8", Integer: "int4"}
 
 
 class Fault(StrEnum):
@@ -193,16 +204,18 @@ def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[An
         raise
 
 
-def insert(
-    connection: Connection, table: str, columns: Sequence[str], values: Sequence[Sequence[Any]]
-) -> None:
-    """Insert many rows by the driver alone, as :func:`rows` asks: on PostgreSQL by COPY."""
-    driver, names = _driver(connection), ", ".join(columns)
+def insert(connection: Connection, table: Table, values: Sequence[Sequence[Any]]) -> None:
+    """Insert many rows by the driver alone, each with a value for all of the table's columns; on PostgreSQL by COPY."""
+    driver, names = _driver(connection), ", ".join(table.columns.keys())
     if isinstance(driver, sqlite3.Connection):
-        driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({places(len(columns))})", values)  # noqa: S608
+        driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({places(len(table.columns))})", values)  # noqa: S608
         return
     try:
-        with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.set_types([_COPIED[type(column.type)] for column in table.columns])
             for row in values:
                 copy.write_row(row)
     except psycopg.Error:

@@ -154,17 +154,20 @@ def _groups(
     key = segment * names + name
     if key.max() <= np.iinfo(np.uint16).max:
         key = key.astype(np.uint16)  # which is sorted many times as fast
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    days = days[order]
+    order = None
+    if np.any(key[1:] < key[:-1]):
+        order = np.argsort(key, kind="stable")
+        key, days = key[order], days[order]
+        values = None if values is None else values[order]
     first = _begins((key[1:] != key[:-1]) | (days[1:] != days[:-1]))
     begins = _begins(key[first[1:]] != key[first[:-1]])
     of_days = [days[first], np.diff(first, append=len(key))]
     if values is not None:
-        of_days += [of.reduceat(values[order], first) for of in (np.add, np.minimum, np.maximum)]
-    last = order[np.append(first[begins[1:]], len(key)) - 1].tolist()
+        of_days += [of.reduceat(values, first) for of in (np.add, np.minimum, np.maximum)]
+    last = np.append(first[begins[1:]], len(key)) - 1
+    rows = (last if order is None else order[last]).tolist()
     told, keys = [of.tolist() for of in of_days], key[first[begins]].tolist()
-    for one, row, (begin, end) in zip(keys, last, pairwise([*begins.tolist(), len(first)]), strict=True):
+    for one, row, (begin, end) in zip(keys, rows, pairwise([*begins.tolist(), len(first)]), strict=True):
         yield _Group(one // names, one % names, row, [of[begin:end] for of in told])
 
 

@@ -193,6 +193,37 @@ def test_shared_things_are_written_once() -> None:
     assert len(encode(records)) < 4 * 1024
 
 
+@pytest.mark.parametrize(
+    ("apart", "tick"),
+    [
+        (timedelta(seconds=7), 1_000_000), (timedelta(milliseconds=7), 1_000), (timedelta(microseconds=7), 1),
+        (timedelta(days=100_000), 1_000_000), (timedelta(days=100_000, microseconds=1), 1),
+    ],
+)  # fmt: skip
+def test_times_are_counted_in_the_longest_tick(apart: timedelta, tick: int) -> None:
+    """What measures in whole seconds is written in whole seconds, and comes back to the microsecond."""
+    first = datetime(1850, 1, 1, 7, 30, 1, 5, tzinfo=UTC)
+    records = [weight("70", first), weight("71", first + apart)]
+    inside = zstandard.ZstdDecompressor().decompress(encode(records))
+    assert HEAD.unpack_from(inside)[4] == tick
+    assert [record.start for record in there_and_back(records)] == [first, first + apart]
+
+
+@pytest.mark.parametrize(
+    ("value", "width"),
+    [
+        ("127", 1), ("-128", 1), ("128", 2), ("-129", 2), ("32767", 2), ("32768", 4), ("-2147483648", 4),
+        ("2147483648", 8), ("-9223372036854775807", 8),
+    ],
+)  # fmt: skip
+def test_numbers_are_as_wide_as_the_widest(value: str, width: int) -> None:
+    """Most are small."""
+    records = [weight("0"), weight(value)]
+    inside = zstandard.ZstdDecompressor().decompress(encode(records))
+    assert HEAD.unpack_from(inside)[6] == width
+    assert [record.quantity for record in there_and_back(records)] == [record.quantity for record in records]
+
+
 def block(raw: bytes) -> bytes:
     """Compress as the writer does."""
     return zstandard.ZstdCompressor().compress(raw)
@@ -201,15 +232,21 @@ def block(raw: bytes) -> bytes:
 GOOD = encode([weight("70.5")])
 MARK = b"\0" * 8
 INSIDE = zstandard.ZstdDecompressor().decompress(GOOD)
-HEAD = struct.Struct(">BII")
+HEAD = struct.Struct(">BIIqIBB")
+BEGINS = HEAD.unpack_from(INSIDE)
 
 
 def changed_head(**changes: object) -> bytes:
     """Return the block with parts of its JSON replaced."""
-    version, count, size = HEAD.unpack_from(INSIDE)
+    version, count, size, *rest = BEGINS
     head = {**json.loads(INSIDE[HEAD.size : HEAD.size + size]), **changes}
     raw = json.dumps(head).encode()
-    return block(HEAD.pack(version, count, len(raw)) + raw + INSIDE[HEAD.size + size :])
+    return block(HEAD.pack(version, count, len(raw), *rest) + raw + INSIDE[HEAD.size + size :])
+
+
+def changed_beginning(place: int, value: int) -> bytes:
+    """Return the block with one number of its header replaced."""
+    return block(HEAD.pack(*BEGINS[:place], value, *BEGINS[place + 1 :]) + INSIDE[HEAD.size :])
 
 
 @pytest.mark.parametrize(
@@ -224,7 +261,12 @@ def changed_head(**changes: object) -> bytes:
         (block(b"\2" + INSIDE[1:]), MARK),
         (block(INSIDE[:-1]), MARK),
         (block(INSIDE + b"\0"), MARK),
-        (block(HEAD.pack(1, 2, HEAD.unpack_from(INSIDE)[2]) + INSIDE[HEAD.size :]), MARK * 2),
+        (changed_beginning(1, 2), MARK * 2),
+        (changed_beginning(4, 0), MARK),
+        (changed_beginning(4, 60), MARK),
+        (changed_beginning(5, 0), MARK),
+        (changed_beginning(5, 3), MARK),
+        (changed_beginning(6, 1), MARK),
         (GOOD, b""),
         (GOOD, MARK * 2),
         (GOOD, MARK[:-1]),
@@ -253,7 +295,7 @@ def test_what_we_did_not_write_is_refused(wrong: bytes, fingerprints: bytes) -> 
 )  # fmt: skip
 def test_shape_that_we_did_not_write_is_refused(field: str, wrong: object) -> None:
     """The vocabularies are closed."""
-    version, count, size = HEAD.unpack_from(INSIDE)
+    version, count, size, *_ = BEGINS
     (shape,) = json.loads(INSIDE[HEAD.size : HEAD.size + size])["shapes"]
     assert (version, count) == (1, 1)
     with pytest.raises(MalformedRecordError):

@@ -170,4 +170,4 @@ def test_nothing_of_a_record_stands_in_clear() -> None:
     raw = b"".join(value for value in row if isinstance(value, bytes))
     for word in (b"70.515151", b"29463-7", b"Body weight", b"Exempelsson", b"Observation"):
         assert word not in raw
-    assert set(Segment._fields) == set(SegmentRow.model_fields)
+    assert list(Segment._fields) == list(SegmentRow.model_fields)
