@@ -61,7 +61,8 @@ class DirectLedger:
 
     def newest_head(self, connection: Connection, vault: bytes) -> HeadRef | None:
         """Return the newest head that the log states for a vault's pseudonym."""
-        return stated_head(connection, vault)
+        found = store.newest_head(connection, vault)
+        return None if found is None else stated_head(vault, *found)
 
     def close(self) -> None:
         """Give the file back."""

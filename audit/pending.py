@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import NamedTuple
 
+from audit import store
 from audit.database import Connection, Database, Kept
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
@@ -35,7 +36,7 @@ from keys.envelope import context, microseconds, moment
 from keys.primitives import same, tag
 
 PROMISE = timedelta(seconds=60)
-SEAL_EVERY = 0.05  # seconds
+SEAL_EVERY = 0.25  # seconds
 MOST_AT_ONCE = 64  # rows of one transaction, and those of the last one's time
 
 _COLUMNS = "writer, wseq, at_us, vault, head_version, entries, mac"
@@ -44,8 +45,11 @@ DELETE FROM log_pending WHERE at_us <= (
     SELECT max(at_us) FROM (SELECT at_us FROM log_pending ORDER BY at_us LIMIT {MOST_AT_ONCE}) AS oldest
 ) RETURNING {_COLUMNS}
 """  # noqa: S608 fixed words, here and below
-_NEWEST_HEAD = f"""
-SELECT {_COLUMNS} FROM log_pending WHERE vault = ? AND head_version > 0 ORDER BY head_version DESC, at_us LIMIT 1
+_NEWEST_HEADS = f"""
+SELECT FALSE, leaf_hash, seq, 0, leaf, version, NULL, NULL FROM ({store.NEWEST_HEAD}) AS sealed UNION ALL (
+    SELECT TRUE, {_COLUMNS} FROM log_pending WHERE vault = ? AND head_version > 0
+    ORDER BY head_version DESC, at_us LIMIT 1
+)
 """  # noqa: S608
 _KEEP_LAST = """
 INSERT INTO log_writers (writer, last, mac) VALUES (?, ?, ?)
@@ -190,12 +194,16 @@ class PendingLedger:
             self._sequencer.settle(tip)
 
     def newest_head(self, connection: Connection, vault: bytes) -> HeadRef | None:
-        """Return a vault's newest head; what is not found waiting was sealed before the tree is asked."""
-        found = connection.execute(_NEWEST_HEAD, (vault,)).fetchone()
-        if found is not None:
-            self._check_mac(Row(*found))
-        waiting = None if found is None else next(Row(*found).drafts()).head
-        stated = stated_head(connection, vault)
+        """Return a vault's newest head: that of the tree or one that waits, both looked for at one moment."""
+        stated = waiting = None
+        for waits, *columns in connection.execute(_NEWEST_HEADS, (vault, vault)).fetchall():
+            if waits:
+                row = Row(*columns)
+                self._check_mac(row)
+                waiting = next(row.drafts()).head
+            else:
+                hashed, seq, _, leaf, version, *_ = columns
+                stated = stated_head(vault, *store.headed(version, seq, leaf, hashed))
         if waiting is None or stated is None:
             return waiting or stated
         return max(stated, waiting, key=lambda head: head.version)

@@ -23,7 +23,7 @@ from audit.errors import LogUnavailableError
 from audit.events import HeadRef
 from audit.leaf import NO_DIGEST, NOBODY, drafted
 from audit.merkle import Frontier, leaf_hash
-from audit.store import StoredTip
+from audit.store import Stored, StoredTip
 from keys.envelope import microseconds
 from keys.primitives import Signer
 
@@ -238,16 +238,12 @@ def _head_to_state(head: HeadRef, last: HeadRef | None) -> HeadRef | None:
     return None
 
 
-def stated_head(connection: Connection, vault: bytes) -> HeadRef | None:
-    """Return the newest head in the tree for a vault's pseudonym.
+def stated_head(vault: bytes, version: int, entry: Stored) -> HeadRef:
+    """Return the head that an entry of the tree states of a vault's pseudonym.
 
     Raises:
-        LogUnavailableError: the entry that states it is not what was logged.
+        LogUnavailableError: the entry is not what was logged.
     """
-    found = store.newest_head(connection, vault)
-    if found is None:
-        return None
-    version, entry = found
     leaf = entry.leaf
     if not entry.is_intact or (leaf.vault, leaf.head_version) != (vault, version):
         raise LogUnavailableError("an entry is not what was logged")

@@ -22,8 +22,9 @@ _END = (1 << 63) - 1  # no entry has this number
 _UNKNOWN = Leaf(NOBODY, NOBODY, 0, NOBODY, NOBODY, 0, bytes(32), bytes(32))
 
 _SELECT = f"SELECT {ROW} FROM log_entries "  # noqa: S608 fixed words, here and below
-_NEWEST_HEAD = """
-SELECT version, h.seq, leaf, leaf_hash, sealed FROM log_heads AS h LEFT JOIN log_entries AS e ON e.seq = h.seq
+#: Of a vault's newest head in the tree its version, and the entry that is to state it, without its body.
+NEWEST_HEAD = """
+SELECT version, h.seq, leaf, leaf_hash FROM log_heads AS h LEFT JOIN log_entries AS e ON e.seq = h.seq
 WHERE vault = ? ORDER BY version DESC LIMIT 1
 """
 _BY_ID = f"{_SELECT}WHERE seq = (SELECT seq FROM log_ids WHERE entry_id = ?)"  # noqa: S608
@@ -149,9 +150,14 @@ def last_n(connection: Connection, vault: bytes) -> int:
 
 
 def newest_head(connection: Connection, vault: bytes) -> tuple[int, Stored] | None:
-    """Return the version of a vault's newest head, and the entry that is to state it."""
-    row = connection.execute(_NEWEST_HEAD, (vault,)).fetchone()
-    return None if row is None else (row[0], _stored(row[1:]))
+    """Return the version of a vault's newest head, and the entry that is to state it, without its body."""
+    row = connection.execute(NEWEST_HEAD, (vault,)).fetchone()
+    return None if row is None else headed(*row)
+
+
+def headed(version: int, seq: int, leaf: bytes | None, hashed: bytes | None) -> tuple[int, Stored]:
+    """Read a row of :data:`NEWEST_HEAD`."""
+    return version, _stored((seq, leaf, hashed, None))
 
 
 def by_seq(connection: Connection, seq: int) -> Stored | None:

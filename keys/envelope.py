@@ -162,18 +162,18 @@ class WrapContext:
 def seal_wrap(
     shred_key: bytes,
     window_key: bytes,
-    recipient: PublicKey,
+    recipient_key: bytes,
     generation: PrivateKey,
     *,
     bound_to: WrapContext,
     window: Window,
 ) -> bytes:
-    """Wrap a generation's private half: version, ``W``, the window sealed for the server (44 bytes), then a nonce
-    and the HPKE ciphertext sealed again under the drawer's shred key. Both layers authenticate the window, which
-    tells when a grant ends or a child turns 13, and so never stands in clear.
+    """Wrap a generation's private half: version, ``W``, the window sealed for the server (44 bytes), then the
+    private half sealed under the recipient's key, and that again under the drawer's shred key. Both layers
+    authenticate the window, which tells when a grant ends or a child turns 13, and so never stands in clear.
     """  # noqa: D205
     bound = bound_to.encode() + window.encode()
-    inner = recipient.seal(generation.seed, info=bound)
+    inner = primitives.encrypt(recipient_key, generation.seed, associated=bound)
     told = primitives.encrypt(window_key, window.encode(), associated=context("wrap-window"))
     return bytes((VERSION, _WRAP)) + told + primitives.encrypt(shred_key, inner, associated=bound)
 
@@ -190,17 +190,18 @@ def wrap_window(window_key: bytes, sealed: bytes) -> Window:
 
 
 def open_wrap(
-    shred_key: bytes, window_key: bytes, recipient: Opener, sealed: bytes, *, bound_to: WrapContext
-) -> PrivateKey:
+    shred_key: bytes, window_key: bytes, recipient_key: bytes, sealed: bytes, *, bound_to: WrapContext
+) -> tuple[PrivateKey, Window]:
     """Open a wrap, whatever its window says: the KeyStore checks the window against its own clock.
 
     Raises:
         MalformedError: not a version 1 wrap.
         CannotOpenError: another recipient, drawer, generation or window, a destroyed shred key, changed bytes.
     """
-    bound = bound_to.encode() + wrap_window(window_key, sealed).encode()
+    window = wrap_window(window_key, sealed)
+    bound = bound_to.encode() + window.encode()
     inner = primitives.decrypt(shred_key, _body(sealed, _WRAP)[_TOLD:], associated=bound)
-    return PrivateKey(recipient.open(inner, info=bound))
+    return PrivateKey(primitives.decrypt(recipient_key, inner, associated=bound)), window
 
 
 def _body(sealed: bytes, kind: int) -> bytes:

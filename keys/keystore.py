@@ -3,7 +3,7 @@
 The embedded store is one SQLite file whose every secret is sealed under a root key, itself sealed under a
 passphrase-derived key. Several processes of one installation may open it. Secrets are of these classes:
 
-- *recipient*: hybrid private halves, one a recipient id; leave never; used by :meth:`KeyStore.open`.
+- *recipient*: one a recipient id; every wrap for it is sealed under it. Leaves never.
 - *shred*: one a drawer; every wrap is sealed inside it, so that destroying it destroys the drawer, also
   against a restored backup of the database. Leaves never.
 - *vault*: one a vault, from which the blinding, rules and intake keys derive. They open no record and are
@@ -27,9 +27,7 @@ from keys.envelope import Window, WrapContext, context
 from keys.primitives import (
     CannotOpenError,
     KeysError,
-    Opener,
     PrivateKey,
-    PublicKey,
     Signer,
     derive,
     mac,
@@ -75,12 +73,12 @@ class Wrap:
 
 @dataclass(slots=True)
 class _Link:
-    """One thread's connection, with the keys derived and parsed since the file was last seen to change."""
+    """One thread's connection, with the keys read and derived since the file was last seen to change."""
 
     connection: sqlite3.Connection
     version: int = -1
     vaults: dict[bytes, VaultKeys] = field(default_factory=dict)
-    recipients: dict[str, Opener] = field(default_factory=dict)
+    recipients: dict[str, bytes] = field(default_factory=dict)
 
     def renew(self) -> "_Link":
         """Forget what may no longer hold: all from before another connection, or process, wrote.
@@ -103,8 +101,8 @@ class _Link:
 class KeyStore:
     """Secrets in one sealed file; see the module's docstring for the classes.
 
-    Between two calls it remembers, until anyone writes the file, vaults' keys and recipients' private halves
-    (parsing one costs as much as an opening), and for good the installation's own keys, which nothing destroys.
+    Between two calls it remembers, until anyone writes the file, vaults' keys and recipients', and for good the
+    installation's own keys, which nothing destroys.
     Shred keys are read from the file each time: without one no wrap opens, and no generation's private half is
     ever remembered.
     """
@@ -166,22 +164,15 @@ class KeyStore:
 
     # --- recipients and wraps
 
-    def recipient_public(self, recipient: str) -> PublicKey:
-        """Return a recipient's public half, making the pair the first time it is named."""
-        name = f"recipient-public/{recipient}"
-        found = self._find(name)
-        if found is None:
-            seed = self._secret(f"recipient/{recipient}", make=lambda: PrivateKey.generate().seed)
-            found = self._secret(name, make=lambda: PrivateKey(seed).public().raw)
-        return PublicKey(found)
-
     def wrap(self, key: PrivateKey, *, bound_to: WrapContext, window: Window) -> Wrap:
-        """Seal a generation's private half to a recipient, inside the drawer's shred key."""
+        """Seal a generation's private half for a recipient, whose key is made the first time it is named, inside
+        the drawer's shred key.
+        """  # noqa: D205
         shred = self._secret(_shred_name(bound_to.vault, bound_to.drawer), make=random_key)
-        public = self.recipient_public(bound_to.recipient)
+        recipient = self._secret(_recipient_name(bound_to.recipient), make=random_key)
         windows = self.vault_keys(bound_to.vault).windows
         return Wrap(
-            bound_to, envelope.seal_wrap(shred, windows, public, key, bound_to=bound_to, window=window)
+            bound_to, envelope.seal_wrap(shred, windows, recipient, key, bound_to=bound_to, window=window)
         )
 
     def open(self, receipt: Receipt, wrap: Wrap) -> PrivateKey:
@@ -189,7 +180,7 @@ class KeyStore:
 
         1. the log made the receipt, 2. it is under 10 s from the KeyStore's own clock, 3. it names this vault,
         drawer, generation and recipient, 4. it was not used for them before, 5. the wrap opens under the drawer's
-        shred key and the recipient's private half, 6. its authenticated window holds now.
+        shred key and the recipient's, 6. its authenticated window holds now.
 
         Raises:
             RefusedReceiptError: checks 1 to 4 or 6.
@@ -211,8 +202,8 @@ class KeyStore:
         recipient = self._recipient(bound.recipient)
         if shred is None or recipient is None:
             raise CannotOpenError("the key is destroyed or was never made")
-        key = envelope.open_wrap(shred, windows, recipient, wrap.sealed, bound_to=bound)
-        if not envelope.wrap_window(windows, wrap.sealed).holds(now):
+        key, window = envelope.open_wrap(shred, windows, recipient, wrap.sealed, bound_to=bound)
+        if not window.holds(now):
             raise RefusedReceiptError("the wrap's time is over or not yet come")
         return key
 
@@ -285,14 +276,14 @@ class KeyStore:
 
     # --- the file
 
-    def _recipient(self, recipient: str) -> Opener | None:
-        """Return a recipient's private half, parsed; to be asked after :meth:`vault_keys`, which renews."""
+    def _recipient(self, recipient: str) -> bytes | None:
+        """Return a recipient's key; to be asked after :meth:`vault_keys`, which renews."""
         known = self._link().recipients
         if recipient not in known:
-            seed = self._find(f"recipient/{recipient}")
-            if seed is None:
+            key = self._find(_recipient_name(recipient))
+            if key is None:
                 return None
-            known[recipient] = PrivateKey(seed).opener()
+            known[recipient] = key
         return known[recipient]
 
     def _service(self, name: str) -> bytes:
@@ -363,3 +354,7 @@ class KeyStore:
 
 def _shred_name(vault: bytes, drawer: bytes) -> str:
     return f"shred/{vault.hex()}/{drawer.hex()}"
+
+
+def _recipient_name(recipient: str) -> str:
+    return f"recipient/{recipient}"

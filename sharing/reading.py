@@ -44,6 +44,7 @@ _DAY = timedelta(days=1)
 _MANY_MONTHS = 1200  # beyond that, all shelves are fetched
 _LONG = timedelta(days=400)  # a query of so long a time is fetched aside
 _MANY_SEGMENTS = 24  # so many are opened aside
+_FEW_MONTHS = 24  # so many are asked for together with the drawer
 _AT_ONCE = 32  # bodies that are fetched together
 
 
@@ -63,6 +64,11 @@ class Query:
     purpose: Purpose | None = None
     kind: EventKind = EventKind.READ
     month: str = ""
+
+    @property
+    def has_end(self) -> bool:
+        """Tell whether no month can be asked for beyond those that the query names."""
+        return bool(self.month) or self.last is not None
 
     @property
     def terms(self) -> Terms:
@@ -254,42 +260,58 @@ def _take_drawer(
     today: date,
 ) -> None:
     """Take the sealed rows of one drawer, if the asker has a key to it at all."""
-    drawer = state.drawer(connection, snapshot.state, category)
-    if drawer is None or not any(row.recipient in snapshot.mine for row in drawer.wraps):
+    of, months = snapshot.state, _months(query, today)
+    if months is not None and query.has_end and 0 < len(months) <= _FEW_MONTHS:
+        tags = [_tag(of, category, month) for month in months]
+        found = state.drawer_with(connection, of, category, tags, parts)
+        if found is not None and _has_key(snapshot, found[0]):
+            snapshot.drawers[category], snapshot.rows[category] = found
         return
-    tags = _tags(snapshot.state, drawer, query, today)
-    snapshot.drawers[category] = drawer
-    snapshot.rows[category] = state.segments(connection, snapshot.state, drawer, tags=tags, parts=parts)
+    drawer = state.drawer(connection, of, category)
+    if drawer is not None and _has_key(snapshot, drawer):
+        wanted = None if months is None else _tags(of, drawer, query, months)
+        snapshot.drawers[category] = drawer
+        snapshot.rows[category] = state.segments(connection, of, drawer, tags=wanted, parts=parts)
 
 
-def _tags(vault_state: VaultState, drawer: Drawer, query: Query, today: date) -> list[bytes] | None:
-    """Name the shelves of the months that the query touches, or all. A day at either end covers every zone.
+def _has_key(snapshot: _Snapshot, drawer: Drawer) -> bool:
+    return any(row.recipient in snapshot.mine for row in drawer.wraps)
 
-    A query without an end reaches as far as there is anything, since a plan may lie years ahead. Shelves tell
-    no month, so those beyond a year from now are found by striking out the months before the query.
+
+def _months(query: Query, today: date) -> range | None:
+    """Name the months that the query touches, None for all. A day at either end covers every zone.
+
+    A query without an end reaches a year from now here, and by :func:`_tags` as far as there is anything.
     """
     if query.month:
-        return [naming.month_tag(vault_state.keys, drawer.name, query.month)]
+        number = naming.number_of(query.month)
+        return range(number, number + 1)
     if query.first is None:
         return None
     first = naming.month_number(max(query.first, date.min + _DAY) - _DAY)
     end = today + timedelta(days=366) if query.last is None else min(query.last, date.max - _DAY) + _DAY
     months = range(first, naming.month_number(end) + 1)
-    if len(months) > _MANY_MONTHS:
-        return None
-    tags = {_tag(vault_state, drawer, month) for month in months}
-    if query.last is None:
+    return months if len(months) <= _MANY_MONTHS else None
+
+
+def _tags(vault_state: VaultState, drawer: Drawer, query: Query, months: range) -> list[bytes]:
+    """Name the shelves of some months; without an end, since a plan may lie years ahead, also those beyond.
+
+    Shelves tell no month, so these are found by striking out the months before the query.
+    """
+    tags = {_tag(vault_state, drawer.name, month) for month in months}
+    if not query.has_end:
         rest = set(drawer.shelves) - tags
-        for month in range(first - 1, naming.month_number(date(naming.FIRST_YEAR, 1, 1)) - 1, -1):
+        for month in range(months.start - 1, naming.month_number(date(naming.FIRST_YEAR, 1, 1)) - 1, -1):
             if not rest:
                 break
-            rest.discard(_tag(vault_state, drawer, month))
+            rest.discard(_tag(vault_state, drawer.name, month))
         tags |= rest
     return list(tags)
 
 
-def _tag(vault_state: VaultState, drawer: Drawer, month: int) -> bytes:
-    return naming.month_tag(vault_state.keys, drawer.name, naming.month_named(month))
+def _tag(vault_state: VaultState, name: DrawerName, month: int) -> bytes:
+    return naming.month_tag(vault_state.keys, name, naming.month_named(month))
 
 
 async def _demand_keys(house: House, authorization: Authorization, snapshot: _Snapshot, query: Query) -> None:

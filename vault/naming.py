@@ -50,6 +50,12 @@ def month_named(number: int) -> str:
     return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
+def number_of(month: str) -> int:
+    """Return the number of a month (``YYYY-MM``)."""
+    year, _, of_year = month.partition("-")
+    return int(year) * 12 + int(of_year) - 1
+
+
 def month_numbers(start: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the month's number, in UTC, that each moment (µs since 1970) is filed under."""
     return start.view("datetime64[us]").astype("datetime64[M]").astype(np.int64) + 1970 * 12

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
@@ -36,18 +37,19 @@ _FETCH = """
 SELECT vault_id, head, head_mac, rules, profile FROM vaults
 WHERE vault_id = coalesce((SELECT vault_id FROM aliases WHERE alias = ?), ?)
 """
-_MANIFEST, _PUBLIC, _WRAP = range(3)
-_DRAWER = f"""
-SELECT {_WRAP}, generation, recipient, sealed FROM wraps WHERE vault_id = ? AND drawer = ?
-UNION ALL SELECT {_PUBLIC}, generation, NULL, public FROM generations WHERE vault_id = ? AND drawer = ?
-UNION ALL SELECT {_MANIFEST}, 0, NULL, manifest FROM drawers WHERE vault_id = ? AND drawer = ?
-"""  # noqa: S608 numbers of our own
+_MANIFEST, _PUBLIC, _WRAP, _SEGMENT = range(4)
+_DRAWER = """
+SELECT {wrap}, generation, recipient, sealed{more} FROM wraps WHERE vault_id = ? AND drawer = ?
+UNION ALL SELECT {public}, generation, NULL, public{more} FROM generations WHERE vault_id = ? AND drawer = ?
+UNION ALL SELECT {manifest}, 0, NULL, manifest{more} FROM drawers WHERE vault_id = ? AND drawer = ?
+"""
+_numbered = partial(_DRAWER.format, manifest=_MANIFEST, public=_PUBLIC, wrap=_WRAP)
+_DRAWER_ALONE = _numbered(more="")
+_DRAWER_TOO = _numbered(more=", NULL" * len(Segment._fields))
 _EMPTY = "substr(tag, 1, 0)"  # no bytes, in both engines' words
 _LIVE = {
-    parts: f"SELECT {', '.join(_EMPTY if name in parts.absent else name for name in Segment._fields)}"
-    for parts in Parts
+    parts: ", ".join(_EMPTY if name in parts.absent else name for name in Segment._fields) for parts in Parts
 }
-_BODIES = "SELECT segment, body, fingerprints"
 _AT_ONCE = 500  # shelves of a statement
 _ON_SHELVES = "FROM segments WHERE vault_id = ? AND drawer = ? AND tag IN"
 
@@ -186,11 +188,33 @@ def drawer(connection: Connection, state: VaultState, name: DrawerName) -> Drawe
         TamperedError: its public halves, wraps or manifest are not those that the head counts.
     """
     drawer_id = naming.drawer_id(state.keys, name)
-    told = state.head.drawers.get(drawer_id)
-    if told is None:
+    if drawer_id not in state.head.drawers:
         return None
-    mark = state.vault + drawer_id
-    found, seen = rows(connection, _DRAWER, (state.vault, drawer_id) * 3), _DRAWERS_SEEN.get(mark)
+    return _drawer(state, name, drawer_id, rows(connection, _DRAWER_ALONE, (state.vault, drawer_id) * 3))
+
+
+def drawer_with(
+    connection: Connection, state: VaultState, name: DrawerName, tags: Sequence[bytes], parts: Parts
+) -> tuple[Drawer, list[Segment]] | None:
+    """Do what :func:`drawer` and then :func:`segments` do by one statement, which on PostgreSQL is half the way.
+
+    Raises:
+        TamperedError: as they do.
+    """
+    drawer_id = naming.drawer_id(state.keys, name)
+    if drawer_id not in state.head.drawers:
+        return None
+    live = f"SELECT {_SEGMENT}, 0, NULL, NULL, {_LIVE[parts]} {_ON_SHELVES} ({places(len(tags))})"
+    asked = (state.vault, drawer_id, *tags) + (state.vault, drawer_id) * 3
+    found = rows(connection, f"{live} UNION ALL {_DRAWER_TOO}", asked)
+    of = _drawer(state, name, drawer_id, [row[:4] for row in found if row[0] != _SEGMENT])
+    listed = [Segment(*row[4:]) for row in found if row[0] == _SEGMENT]
+    return of, _held(of, [tag for tag in tags if tag in of.shelves], listed, parts)
+
+
+def _drawer(state: VaultState, name: DrawerName, drawer_id: bytes, found: list[Any]) -> Drawer:
+    told, mark = state.head.drawers[drawer_id], state.vault + drawer_id
+    seen = _DRAWERS_SEEN.get(mark)
     if seen is None or seen[:2] != (told, found):
         seen = (told, found, _verified(state.vault, Drawer(name, drawer_id, {}, (), {}), told, found))
     _DRAWERS_SEEN.keep(mark, seen)
@@ -232,9 +256,15 @@ def segments(
     live: list[Segment] = []
     for at in range(0, len(wanted), _AT_ONCE):
         some = wanted[at : at + _AT_ONCE]
-        query = f"{_LIVE[parts]} {_ON_SHELVES} ({places(len(some))})"
+        query = f"SELECT {_LIVE[parts]} {_ON_SHELVES} ({places(len(some))})"
         live += [Segment(*row) for row in rows(connection, query, (state.vault, of.id, *some))]
+    return _held(of, wanted, live, parts)
+
+
+def _held(of: Drawer, wanted: Sequence[bytes], found: Sequence[Segment], parts: Parts) -> list[Segment]:
+    """Hold segments to the shelves under the wanted tags; on a shelf that nothing counts there is nothing."""
     by_tag: dict[bytes, list[Segment]] = {tag: [] for tag in wanted}
+    live = [row for row in found if row.tag in by_tag]
     for row in live:
         by_tag[row.tag].append(row)
     for tag, shelf in by_tag.items():
@@ -255,7 +285,8 @@ def bodies(connection: Connection, state: VaultState, of: Drawer, briefs: Sequen
         TamperedError: a body is not the one that the head counted.
     """
     ids, tags = [row.segment for row in briefs], list({row.tag for row in briefs})
-    query = f"{_BODIES} {_ON_SHELVES} ({places(len(tags))}) AND segment IN ({places(len(ids))})"
+    on_shelves = f"{_ON_SHELVES} ({places(len(tags))}) AND segment IN ({places(len(ids))})"
+    query = f"SELECT segment, body, fingerprints {on_shelves}"
     found = {one[0]: one[1:] for one in rows(connection, query, (state.vault, of.id, *tags, *ids))}
     if len(found) != len(ids):
         raise MovedOnError("a segment is gone since its vault was loaded")

@@ -51,7 +51,7 @@ class GenerationRow(SQLModel, table=True):
 
 
 class WrapRow(SQLModel, table=True):
-    """A generation's private half, sealed to one recipient (named by a blind tag) inside the shred key."""
+    """A generation's private half, sealed for one recipient (named by a blind tag) inside the shred key."""
 
     __tablename__ = "wraps"
 

@@ -30,6 +30,7 @@ KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 PAIR, OTHER_PAIR = PrivateKey.generate(), PrivateKey.generate()
 BOUND = WrapContext(b"v" * 16, b"d" * 16, 3, "unit:SE1")
 WINDOW_KEY = b"w" * 32
+RECIPIENT, OTHER_RECIPIENT = b"p" * 32, b"q" * 32
 VAULT_KEYS = VaultKeys(b"v" * 16, blind=b"b" * 32, rules=b"r" * 32, intake=b"i" * 32)
 PROFILE = Profile("197503259280", "Anna Exempelsson", date(1975, 3, 25), protected=False, controller="c")
 TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -54,8 +55,8 @@ FORMATS = {
         lambda raw: envelope.open_key(PAIR.opener(), raw, bound_to=b"c"),
     ),
     "wrap": Format(
-        envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window()),
-        lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), raw, bound_to=BOUND),
+        envelope.seal_wrap(KEY, WINDOW_KEY, RECIPIENT, OTHER_PAIR, bound_to=BOUND, window=Window()),
+        lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, raw, bound_to=BOUND),
     ),
     "rules": Format(seal_rules(VAULT_KEYS, RuleSet(7)), lambda raw: open_rules(VAULT_KEYS, raw)),
     "profile": Format(seal_profile(VAULT_KEYS, PROFILE), lambda raw: open_profile(VAULT_KEYS, raw)),
@@ -126,11 +127,12 @@ def test_sealed_key_round_trip(key: bytes, bound: bytes) -> None:
 @settings(deadline=None)
 @given(WINDOWS)
 def test_wrap_round_trip(window: Window) -> None:
-    """The window stands in clear and is authenticated."""
+    """The window comes with the private half, and can be read before."""
     generation = PrivateKey.generate()
-    sealed = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), generation, bound_to=BOUND, window=window)
+    sealed = envelope.seal_wrap(KEY, WINDOW_KEY, RECIPIENT, generation, bound_to=BOUND, window=window)
     assert envelope.wrap_window(WINDOW_KEY, sealed) == window
-    assert envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), sealed, bound_to=BOUND) == generation
+    assert envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, sealed, bound_to=BOUND) == (generation, window)
+    assert len(sealed) == 2 + 44 + 28 + 28 + 96
 
 
 @pytest.mark.parametrize(
@@ -146,30 +148,30 @@ def test_wrap_round_trip(window: Window) -> None:
 def test_wrap_opens_in_its_own_place_only(bound: WrapContext) -> None:
     """For another vault, drawer, generation or recipient it is not the same wrap."""
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), FORMATS["wrap"].sealed, bound_to=bound)
+        envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, FORMATS["wrap"].sealed, bound_to=bound)
 
 
 def test_wrap_needs_both_shred_key_and_recipient() -> None:
     """Neither the drawer's key nor the recipient's alone opens it."""
     sealed = FORMATS["wrap"].sealed
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(OTHER_KEY, WINDOW_KEY, PAIR.opener(), sealed, bound_to=BOUND)
+        envelope.open_wrap(OTHER_KEY, WINDOW_KEY, RECIPIENT, sealed, bound_to=BOUND)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, OTHER_PAIR.opener(), sealed, bound_to=BOUND)
+        envelope.open_wrap(KEY, WINDOW_KEY, OTHER_RECIPIENT, sealed, bound_to=BOUND)
 
 
 def test_widened_window_does_not_open() -> None:
     """Who writes a later end into a wrap breaks it."""
     end = datetime(2026, 3, 1, tzinfo=UTC)
     sealed = envelope.seal_wrap(
-        KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=Window(None, end)
+        KEY, WINDOW_KEY, RECIPIENT, OTHER_PAIR, bound_to=BOUND, window=Window(None, end)
     )
     later = Window(None, end + timedelta(days=1))
-    other = envelope.seal_wrap(KEY, WINDOW_KEY, PAIR.public(), OTHER_PAIR, bound_to=BOUND, window=later)
+    other = envelope.seal_wrap(KEY, WINDOW_KEY, RECIPIENT, OTHER_PAIR, bound_to=BOUND, window=later)
     wider = other[:46] + sealed[46:]
     assert envelope.wrap_window(WINDOW_KEY, wider).holds(end)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, PAIR.opener(), wider, bound_to=BOUND)
+        envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, wider, bound_to=BOUND)
 
 
 @given(WINDOWS, WINDOWS, TIMES)

@@ -252,7 +252,8 @@ class TestFile:
         """After a restart."""
         loaded = KeyStore.load(keystore_file, PASSPHRASE, clock=clock)
         assert loaded.vault_keys(VAULT) == keystore.vault_keys(VAULT)
-        assert loaded.recipient_public(UNIT) == keystore.recipient_public(UNIT)
+        wrapped = keystore.wrap(GENERATION, bound_to=BOUND, window=Window())
+        assert loaded.open(receipt(keystore), wrapped) == GENERATION
 
     def test_missing_file_is_not_made(self, tmp_path: Path, clock: Clock) -> None:
         """A mistyped folder must not end in new keys."""
@@ -326,14 +327,17 @@ _ASK = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
+from keys.envelope import Window, WrapContext
 from keys.keystore import KeyStore
+from keys.primitives import PrivateKey
 
 file, root, go = Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), Path(sys.argv[3])
 keystore = KeyStore(file, root, clock=lambda: datetime.now(UTC))
 print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
-print(keystore.recipient_public("unit:one").raw.hex())
+bound = WrapContext(b"v" * 16, b"d" * 16, 1, sys.argv[5])
+print(keystore.wrap(PrivateKey(bytes.fromhex(sys.argv[6])), bound_to=bound, window=Window()).sealed.hex())
 print(keystore.vault_keys(b"v" * 16).rules.hex())
 print(keystore.month_key("vault:01", "2026-03").hex())
 print(keystore.service_secret("issuer", make=lambda: sys.argv[4].encode()).decode())
@@ -345,9 +349,10 @@ def test_processes_agree_on_secrets_made_when_first_needed(
 ) -> None:
     """Two processes that need a key at the same moment must not each have their own."""
     go = tmp_path / "go"
+    wrapped = (UNIT, GENERATION.seed.hex())
     asking = [
         subprocess.Popen(
-            [sys.executable, "-c", _ASK, str(keystore_file), keystore._root.hex(), str(go), name],
+            [sys.executable, "-c", _ASK, str(keystore_file), keystore._root.hex(), str(go), name, *wrapped],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -355,10 +360,12 @@ def test_processes_agree_on_secrets_made_when_first_needed(
     ]
     assert [process.stdout.readline() for process in asking if process.stdout] == ["ready\n"] * 3
     go.touch()
-    told = [process.communicate(timeout=30)[0] for process in asking]
-    assert told[0] == told[1] == told[2]
-    assert told[0].split()[0] == keystore.recipient_public("unit:one").raw.hex()
-    assert told[0].split()[3] in {"first", "second", "third"}
+    told = [process.communicate(timeout=30)[0].split() for process in asking]
+    for number, (sealed, *_) in enumerate(told):
+        once = receipt(keystore, entry=bytes(15) + bytes([number]))
+        assert keystore.open(once, Wrap(BOUND, bytes.fromhex(sealed))) == GENERATION
+    assert told[0][1:] == told[1][1:] == told[2][1:]
+    assert told[0][3] in {"first", "second", "third"}
 
 
 def test_two_openings_of_one_file_share_what_is_destroyed(
@@ -394,20 +401,12 @@ def test_vault_keys_that_another_thread_destroyed_are_forgotten(keystore: KeySto
 def test_recipient_that_another_process_destroyed_opens_nothing(
     keystore: KeyStore, another: Callable[[], KeyStore], wrap: Wrap
 ) -> None:
-    """A parsed private half is remembered only as long as nobody has written the file."""
+    """A recipient's key is remembered only as long as nobody has written the file."""
     other = another()
     assert other.open(receipt(keystore), wrap) == GENERATION
     keystore._destroy([f"recipient/{BOUND.recipient}"])
     with pytest.raises(CannotOpenError):
         other.open(receipt(keystore, entry=b"f" * 16), wrap)
-
-
-def test_public_half_fits_its_private_half(keystore: KeyStore) -> None:
-    """The pair is made once, and both halves belong together."""
-    public = keystore.recipient_public(UNIT)
-    seed = keystore._find(f"recipient/{UNIT}")
-    assert seed is not None
-    assert PrivateKey(seed).public() == public
 
 
 def test_aliases_and_pseudonyms_are_keyed_and_apart(keystore: KeyStore) -> None:

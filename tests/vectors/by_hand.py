@@ -1,4 +1,4 @@
-"""Another reader of sealed keys, wraps and fingerprints, from docs/spec and the RFCs alone, with no code of ours.
+"""Another reader of sealed keys and fingerprints, from docs/spec and the RFCs alone, with no code of ours.
 
 HPKE in base mode (RFC 9180) over the hybrid KEM MLKEM768-X25519, as section 4 of the specification spells it out.
 """
