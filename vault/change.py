@@ -23,7 +23,7 @@ from keys.primitives import PrivateKey, PublicKey
 from vault import database, naming, segment, state
 from vault import head as heads
 from vault.errors import Finding, TamperedError, VaultError
-from vault.head import DrawerDigests, Head
+from vault.head import DrawerDigests, Head, SealedWrap
 from vault.naming import DrawerName
 from vault.segment import Parts, Segment
 from vault.state import Drawer, Profile
@@ -36,6 +36,8 @@ _GENERATIONS = GenerationRow.__table__  # type: ignore[attr-defined]
 _WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
+_PUT_HEAD = "UPDATE vaults SET head = ?, head_mac = ?, rules = coalesce(?, rules) WHERE vault_id = ?"
+_PUT_MANIFEST = "UPDATE drawers SET manifest = ? WHERE vault_id = ? AND drawer = ?"
 _AT_ONCE = 500  # ids in one statement; engines bound it
 
 
@@ -192,10 +194,8 @@ class Change:
         """Write the new head and return what the outcome entry states of it."""
         self._head = replace(self._head, version=self.state.head.version + 1)
         raw = self._head.encode()
-        values = {"head": raw, "head_mac": self._keystore.mac_head(raw)}
-        if self._rules:
-            values["rules"] = self._rules
-        self._connection.execute(update(_VAULTS).where(_VAULTS.c.vault_id == self.state.vault).values(values))
+        put = raw, self._keystore.mac_head(raw), self._rules or None, self.state.vault
+        database.run(self._connection, _PUT_HEAD, put)
         return self._head.ref()
 
     # --- generations and wraps
@@ -209,7 +209,7 @@ class Change:
             raise VaultError("no such drawer")
         return found
 
-    def _wraps_of(self, found: Drawer, generation: int) -> dict[bytes, WrapRow]:
+    def _wraps_of(self, found: Drawer, generation: int) -> dict[bytes, SealedWrap]:
         return {row.recipient: row for row in found.wraps if row.generation == generation}
 
     def _is_wider(self, found: Drawer, wanted: Mapping[str, Window], generation: int) -> bool:
@@ -221,7 +221,7 @@ class Change:
                 return True
         return False
 
-    def _window(self, row: WrapRow) -> Window:
+    def _window(self, row: SealedWrap) -> Window:
         return wrap_window(self.state.keys.windows, row.sealed)
 
     def _new_generation(self, found: Drawer, wanted: Mapping[str, Window]) -> tuple[int, PublicKey]:
@@ -241,20 +241,14 @@ class Change:
     ) -> None:
         """Make the wraps that a generation lacks, and replace those that are too narrow."""
         present = self._wraps_of(found, generation)
-        made: dict[bytes, WrapRow] = {}
+        made: dict[bytes, SealedWrap] = {}
         for who, window in wanted.items():
             tag = naming.recipient_tag(self.state.keys, who)
             if tag in present and self._window(present[tag]).covers(window):
                 continue
             bound = WrapContext(self.state.vault, found.id, generation, who)
             sealed = self._keystore.wrap(key, bound_to=bound, window=window).sealed
-            made[tag] = WrapRow(
-                vault_id=self.state.vault,
-                drawer=found.id,
-                generation=generation,
-                recipient=tag,
-                sealed=sealed,
-            )
+            made[tag] = SealedWrap(generation, tag, sealed)
         if made:
             self._connection.execute(
                 delete(_WRAPS).where(
@@ -263,7 +257,8 @@ class Change:
                     _WRAPS.c.recipient.in_(list(made)),
                 )
             )
-            self._connection.execute(insert(_WRAPS), [row.model_dump() for row in made.values()])
+            new = [(self.state.vault, found.id, *row) for row in made.values()]
+            database.insert(self._connection, _WRAPS, new)
         kept = [row for row in found.wraps if row.generation != generation or row.recipient not in made]
         self._settle(replace(found, wraps=(*kept, *made.values())))
 
@@ -309,9 +304,7 @@ class Change:
             if stack:
                 shelves[tag] = segment.shelf_digest(stack, Parts.DIGESTS)
         manifest = heads.encode_manifest(shelves)
-        self._connection.execute(
-            update(_DRAWERS).where(*self._where(_DRAWERS, found)).values(manifest=manifest)
-        )
+        database.run(self._connection, _PUT_MANIFEST, (manifest, self.state.vault, found.id))
         self._settle(replace(found, shelves=shelves))
 
     def _delete_segments(self, found: Drawer, ids: Iterable[bytes]) -> None:

@@ -189,19 +189,21 @@ class Database:
 
 
 def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[Any]:
-    """Run a query, written with ``?`` for a parameter, by the driver alone: a tenth of what SQLAlchemy takes.
+    """Run a query as :func:`run` does; rows are tuples, bytes come as bytes."""
+    found: list[Any] = run(connection, sql, parameters).fetchall()
+    return found
 
-    Rows are tuples, bytes come as bytes, and what goes wrong is the driver's own error.
+
+def run(connection: Connection, sql: str, parameters: Sequence[Any]) -> Any:
+    """Run a statement, written with ``?`` for a parameter, by the driver alone: a tenth of what SQLAlchemy takes.
+
+    What goes wrong is the driver's own error.
     """
     driver = _driver(connection)
     if isinstance(driver, sqlite3.Connection):
-        return driver.execute(sql, parameters).fetchall()
-    try:
-        return driver.execute(_translated(sql), parameters, binary=True).fetchall()  # type: ignore[no-any-return]
-    except psycopg.Error:
-        if driver.closed:
-            connection.invalidate()
-        raise
+        return driver.execute(sql, parameters)
+    with _told(connection):
+        return driver.execute(_translated(sql), parameters, binary=True)
 
 
 def insert(connection: Connection, table: Table, values: Sequence[Sequence[Any]]) -> None:
@@ -210,16 +212,20 @@ def insert(connection: Connection, table: Table, values: Sequence[Sequence[Any]]
     if isinstance(driver, sqlite3.Connection):
         driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({places(len(table.columns))})", values)  # noqa: S608
         return
+    statement = f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)"
+    with _told(connection), driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types([_COPIED[type(column.type)] for column in table.columns])
+        for row in values:
+            copy.write_row(row)
+
+
+@contextlib.contextmanager
+def _told(connection: Connection) -> Iterator[None]:
+    """Tell SQLAlchemy where the driver's connection broke."""
     try:
-        with (
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
-        ):
-            copy.set_types([_COPIED[type(column.type)] for column in table.columns])
-            for row in values:
-                copy.write_row(row)
+        yield
     except psycopg.Error:
-        if driver.closed:
+        if _driver(connection).closed:
             connection.invalidate()
         raise
 

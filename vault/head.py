@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -18,12 +19,20 @@ from audit.events import HeadRef
 from keys.envelope import context
 from keys.keystore import KeyStore
 from vault.errors import Finding, TamperedError
-from vault.tables import VaultRow, WrapRow
+from vault.tables import VaultRow
 
 _VAULTS = VaultRow.__table__  # type: ignore[attr-defined]
 _FORMAT = 1
 _FIXED = struct.Struct(">B16sQQ32s32sI")
 _DRAWER = struct.Struct(">16s32s32s32s")
+
+
+class SealedWrap(NamedTuple):
+    """A generation's private half, sealed to the recipient that a tag names."""
+
+    generation: int
+    recipient: bytes
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +128,9 @@ def digest_generations(publics: Mapping[int, bytes]) -> bytes:
     return hashlib.sha256(context("generations", *fields)).digest()
 
 
-def digest_wraps(rows: Iterable[WrapRow]) -> bytes:
+def digest_wraps(rows: Iterable[SealedWrap]) -> bytes:
     """Return the digest of a drawer's wraps, over all its generations."""
-    ordered = sorted(rows, key=lambda row: (row.generation, row.recipient))
-    fields = [part for row in ordered for part in (row.generation, row.recipient, row.sealed)]
+    fields = [part for row in sorted(rows) for part in row]
     return hashlib.sha256(context("wraps", *fields)).digest()
 
 

@@ -14,10 +14,10 @@ from keys.primitives import CannotOpenError, Opener, PrivateKey
 from vault import naming, segment
 from vault.columns import Columns
 from vault.errors import NoKeyError
+from vault.head import SealedWrap
 from vault.segment import Segment
 from vault.state import Drawer, VaultState
 from vault.summary import Summary
-from vault.tables import WrapRow
 
 
 class Opening:
@@ -84,7 +84,7 @@ class Opening:
                 raise NoKeyError("the wrap does not open") from error
         return self._keys[mark]
 
-    def _wrap(self, drawer: Drawer, generation: int) -> tuple[str, WrapRow]:
+    def _wrap(self, drawer: Drawer, generation: int) -> tuple[str, SealedWrap]:
         """Find the first wrap for one of the receipt's recipients whose time it is; the KeyStore checks again."""
         stored = {row.recipient: row for row in drawer.wraps if row.generation == generation}
         for recipient in self._receipt.opens.recipients:

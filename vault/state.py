@@ -24,10 +24,10 @@ from vault import head as heads
 from vault import naming, segment
 from vault.database import places, rows
 from vault.errors import Finding, MovedOnError, NoVaultError, TamperedError
-from vault.head import DrawerDigests, Head
+from vault.head import DrawerDigests, Head, SealedWrap
 from vault.naming import DrawerName
 from vault.segment import Parts, Segment
-from vault.tables import SegmentRow, WrapRow
+from vault.tables import SegmentRow
 
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
@@ -76,7 +76,7 @@ class Drawer:
     name: DrawerName
     id: bytes
     publics: dict[int, bytes]
-    wraps: tuple[WrapRow, ...]
+    wraps: tuple[SealedWrap, ...]
     shelves: dict[bytes, bytes]
 
     @property
@@ -216,17 +216,16 @@ def _drawer(state: VaultState, name: DrawerName, drawer_id: bytes, found: list[A
     told, mark = state.head.drawers[drawer_id], state.vault + drawer_id
     seen = _DRAWERS_SEEN.get(mark)
     if seen is None or seen[:2] != (told, found):
-        seen = (told, found, _verified(state.vault, Drawer(name, drawer_id, {}, (), {}), told, found))
+        seen = (told, found, _verified(Drawer(name, drawer_id, {}, (), {}), told, found))
     _DRAWERS_SEEN.keep(mark, seen)
     return seen[2]
 
 
-def _verified(vault: bytes, empty: Drawer, told: DrawerDigests, found: Sequence[Any]) -> Drawer:
-    at = {"vault_id": vault, "drawer": empty.id}
+def _verified(empty: Drawer, told: DrawerDigests, found: Sequence[Any]) -> Drawer:
     manifest = next((value for kind, _, _, value in found if kind == _MANIFEST), None)
     publics = {generation: value for kind, generation, _, value in found if kind == _PUBLIC}
     wraps = [
-        WrapRow(**at, generation=generation, recipient=recipient, sealed=value)
+        SealedWrap(generation, recipient, value)
         for kind, generation, recipient, value in found
         if kind == _WRAP
     ]

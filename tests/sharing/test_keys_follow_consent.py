@@ -21,7 +21,7 @@ from sharing.reading import Query
 from tests.world import World, pressure, weight
 from vault import naming, segment
 from vault.errors import NoKeyError
-from vault.tables import WrapRow
+from vault.head import SealedWrap
 
 BP = Category.BLOOD_PRESSURE
 VC = demo.HEALTH_CENTRE
@@ -48,18 +48,19 @@ def genuine_receipt(world: World, by: str, about: str, opens: Opens) -> Receipt:
     return world.house.log.append_now(event, opens=opens)
 
 
-def wrap_of(world: World, recipient: str) -> WrapRow:
+def wrap_of(world: World, recipient: str) -> SealedWrap:
     """Return a recipient's wrap of the newest generation of Anna's blood pressures."""
     vault_state, drawer, _ = world.drawer("anna", BP)
     tag = naming.recipient_tag(vault_state.keys, recipient)
     return next(one for one in drawer.wraps if (one.recipient, one.generation) == (tag, drawer.current))
 
 
-def open_as(world: World, recipient: str, row: WrapRow, *, claimed: str = "") -> object:
+def open_as(world: World, recipient: str, row: SealedWrap, *, claimed: str = "") -> object:
     """Ask the KeyStore to open a wrap by a genuine receipt for a recipient."""
-    opens = Opens((recipient,), ((row.drawer, row.generation),))
+    vault_state, drawer, _ = world.drawer("anna", BP)
+    opens = Opens((recipient,), ((drawer.id, row.generation),))
     receipt = genuine_receipt(world, "nurse-vc", "anna", opens)
-    bound = WrapContext(row.vault_id, row.drawer, row.generation, claimed or recipient)
+    bound = WrapContext(vault_state.vault, drawer.id, row.generation, claimed or recipient)
     return world.house.keystore.open(receipt, Wrap(bound, row.sealed))
 
 

@@ -32,10 +32,10 @@ from tests.vectors import by_hand
 from vault import codec, marks, naming, segment
 from vault import head as heads
 from vault.errors import MalformedRecordError, TamperedError
+from vault.head import SealedWrap
 from vault.record import Quantity, Record
 from vault.segment import Parts, Segment
 from vault.state import open_profile
-from vault.tables import WrapRow
 
 HERE = Path(__file__).parent
 _EVERY = {"name", "kind", "expect", "like", "change"}
@@ -356,12 +356,7 @@ def _generations(case: Case) -> None:
 
 @kind("wraps", "rows", "value")
 def _wraps(case: Case) -> None:
-    rows = [
-        WrapRow(
-            vault_id=b"", drawer=b"", generation=n, recipient=bytes.fromhex(who), sealed=bytes.fromhex(sealed)
-        )
-        for n, who, sealed in case["rows"]
-    ]
+    rows = [SealedWrap(n, bytes.fromhex(who), bytes.fromhex(sealed)) for n, who, sealed in case["rows"]]
     assert heads.digest_wraps(rows) == heads.digest_wraps(rows[::-1]) == b(case, "value")
 
 
