@@ -5,8 +5,10 @@ The fingerprints are not in the block: they stand beside it in the clear, since 
 
 import struct
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -32,23 +34,42 @@ MAX_BLOCK = 256 << 20
 
 def encode(columns: Columns) -> bytes:
     """Write records as one compressed block."""
-    columns = columns.compact()
+    return encode_all(columns, [len(columns)])[0]
+
+
+def encode_all(columns: Columns, ends: Sequence[int]) -> list[bytes]:
+    """Write records as blocks that lie one behind the other: each of the rows up to one of ``ends``.
+
+    What is counted in ticks, and how wide, is settled for all together: to ask of each takes longer than it saves.
+    """
+    tick, steps = _steps(columns.start, [0, *ends[:-1]])
+    steps, mantissa = _narrow(steps), _narrow(columns.mantissa)
+    return [
+        _encode(
+            columns.between(begin, end).compact(),
+            tick,
+            steps[begin:end],
+            mantissa[columns.numbered(begin, end)],
+        )
+        for begin, end in pairwise([0, *ends])
+    ]
+
+
+def _encode(columns: Columns, tick: int, steps: Ints, mantissa: Ints) -> bytes:
     head = _write_head(_Head(list(map(_shape_of, columns.shapes)), list(columns.strings)))
-    tick, steps = _steps(columns.start)
-    of_step, of_mantissa = _narrowest(steps), _narrowest(columns.mantissa)
     arrays = (
         (columns.shape, _U2),
-        (steps, of_step),
+        (steps, steps.dtype),
         (columns.duration, _I8),
         (columns.zone, _I2),
-        (columns.mantissa, of_mantissa),
+        (mantissa, mantissa.dtype),
         (columns.exponent, _I1),
         (columns.text, _I4),
         (columns.resource, _I4),
     )
     written = [array.astype(kind, copy=False).tobytes() for array, kind in arrays]
     first = int(columns.start[0]) if len(columns) else 0
-    widths = of_step.itemsize, of_mantissa.itemsize
+    widths = steps.itemsize, mantissa.itemsize
     begins = _HEADER.pack(VERSION, len(columns), len(head), first, tick, *widths)
     return _zstd.compressor.compress(b"".join((begins, head, *written)))
 
@@ -107,10 +128,14 @@ def _decode(raw: bytes, fingerprints: bytes) -> Columns:
     return columns
 
 
-def _steps(start: Ints) -> tuple[int, Ints]:
-    """Return how far each start is from the one before, and the tick (µs) in which that is counted."""
+def _steps(start: Ints, begins: Sequence[int]) -> tuple[int, Ints]:
+    """Return how far each start is from the one before, and the tick (µs) in which that is counted.
+
+    Of those where a block begins it is nothing.
+    """
     steps = np.zeros_like(start)
     np.subtract(start[1:], start[:-1], out=steps[1:])
+    steps[[at for at in begins if at < len(start)]] = 0
     for tick in _TICKS[:-1]:
         counted = np.rint(steps / tick).astype(np.int64)
         if np.all(counted * tick == steps):
@@ -118,11 +143,11 @@ def _steps(start: Ints) -> tuple[int, Ints]:
     return _TICKS[-1], steps
 
 
-def _narrowest(array: Ints) -> np.dtype[Any]:
-    """Return the narrowest integers that hold an array."""
+def _narrow(array: Ints) -> npt.NDArray[Any]:
+    """Return an array in the narrowest integers that hold it."""
     least, most = int(np.minimum.reduce(array, initial=0)), int(np.maximum.reduce(array, initial=0))
     bits = max(most, ~least).bit_length() + 1
-    return next(kind for width, kind in _OF_WIDTH.items() if bits <= 8 * width)
+    return array.astype(next(kind for width, kind in _OF_WIDTH.items() if bits <= 8 * width))
 
 
 class _Zstd(threading.local):

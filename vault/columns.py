@@ -130,8 +130,12 @@ class Columns:
 
     def between(self, first: int, end: int) -> "Columns":
         """Return the rows from ``first`` up to ``end``, without copying them."""
-        rows, numbers = slice(first, end), slice(int(self.offsets[first]), int(self.offsets[end]))
-        return self._of(rows, numbers, self.offsets[first : end + 1] - self.offsets[first])
+        offsets = self.offsets[first : end + 1] - self.offsets[first]
+        return self._of(slice(first, end), self.numbered(first, end), offsets)
+
+    def numbered(self, first: int, end: int) -> slice:
+        """Return where the numbers of the rows from ``first`` up to ``end`` stand."""
+        return slice(int(self.offsets[first]), int(self.offsets[end]))
 
     def in_time_order(self) -> "Columns":
         """Return the rows by start; those of one moment stay in their order."""

@@ -117,8 +117,8 @@ class Place:
 
 def seal(columns: Columns, place: Place, *, import_id: bytes, written: datetime) -> Segment:
     """Seal records as one segment; they must be of one drawer and month and carry their fingerprints."""
-    (brief,) = summary.summarise(columns, [len(columns)])
-    return _sealed(columns, brief, place, import_id, microseconds(written))
+    (sealed,) = _sealed(columns, [place], [len(columns)], import_id, written)
+    return sealed
 
 
 def seal_all(
@@ -135,24 +135,30 @@ def seal_all(
         ends += [begin + (end - begin) * number // pieces for number in range(1, pieces + 1)]
         places += [place] * pieces
         begin = end
-    at = microseconds(written)
-    return [
-        _sealed(columns.between(*rows), brief, place, import_id, at)
-        for rows, brief, place in zip(
-            pairwise([0, *ends]), summary.summarise(columns, ends), places, strict=True
-        )
-    ]
+    return _sealed(columns, places, ends, import_id, written)
 
 
-def _sealed(columns: Columns, brief: bytes, place: Place, import_id: bytes, written_us: int) -> Segment:
+def _sealed(
+    columns: Columns, places: Iterable[Place], ends: Sequence[int], import_id: bytes, written: datetime
+) -> list[Segment]:
+    """Seal segments that lie one behind the other: each of the rows up to one of ``ends``."""
+    fingerprints, at = write_marks(columns.fingerprint), microseconds(written)
+    marks = [fingerprints[8 * begin : 8 * end] for begin, end in pairwise([0, *ends])]
+    parts = zip(places, codec.encode_all(columns, ends), summary.summarise(columns, ends), marks, strict=True)
+    return [_boxed(*part, import_id, at) for part in parts]
+
+
+def _boxed(
+    place: Place, block: bytes, brief: bytes, marks: bytes, import_id: bytes, written_us: int
+) -> Segment:
     segment, lock, born = os.urandom(16), place.lock, place.lock.generation
     boxes = Boxes(_segment_key(lock.secret, segment))
     header = _header(lock.vault, lock.drawer, place.tag, segment, born)
     parts = (
         lock.sealed,
-        boxes.seal(codec.encode(columns), bound_to=_BODY + header),
+        boxes.seal(block, bound_to=_BODY + header),
         boxes.seal(brief, bound_to=_SUMMARY + header),
-        write_marks(columns.fingerprint),
+        marks,
     )
     digests = b"".join(map(_digest_of, parts))
     where = (lock.vault, lock.drawer, place.tag, segment)
