@@ -356,12 +356,12 @@ def _minutes(driver: Driver, category: str) -> Counter[int]:
 
 def _all(driver: Driver, category: str) -> list[Any]:
     found: list[Any] = []
-    path, params = "/fhir/Observation", {"category": category, "_count": "1000"}
+    path = f"/fhir/Observation?category={category}&_count=1000"
     while path:
-        answer = driver.surely("bo", "GET", path, params=params).json()
+        answer = driver.surely("bo", "GET", path).json()
         found += [entry["resource"] for entry in answer.get("entry", [])]
         links = {link["relation"]: link["url"] for link in answer.get("link", [])}
-        path, params = links.get("next", ""), {}
+        path = links.get("next", "")
     return found
 
 
