@@ -356,7 +356,7 @@ def _minutes(driver: Driver, category: str) -> Counter[int]:
 
 def _all(driver: Driver, category: str) -> list[Any]:
     found: list[Any] = []
-    path = f"/fhir/Observation?category={category}&_count=1000"
+    path = f"/fhir/Observation?category={category}&_count=100"
     while path:
         answer = driver.surely("bo", "GET", path).json()
         found += [entry["resource"] for entry in answer.get("entry", [])]
