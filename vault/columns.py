@@ -263,6 +263,10 @@ def join(parts: Sequence[Columns]) -> Columns:
 
 def _moved(part: Columns, shapes: dict[Shape, int], strings: dict[str, int]) -> Columns:
     """Number a part's shapes and strings as those of the whole."""
+    if not part.strings and [shapes.setdefault(one, len(shapes)) for one in part.shapes] == list(
+        range(len(part.shapes))
+    ):
+        return part
     shape = np.array([shapes.setdefault(one, len(shapes)) for one in part.shapes], dtype=np.int64)
     string = np.array([strings.setdefault(one, len(strings)) for one in part.strings] + [-1], dtype=np.int32)
     return replace(

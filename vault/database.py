@@ -97,7 +97,7 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self, connection: Connection) -> Iterator[None]:
         """Let what is asked within :meth:`look` be of one moment, that of the first statement."""
-        driver = _driver(connection)
+        driver = driver_of(connection)
         driver.execute(self._kind.begin_reading)
         yield
         driver.execute("ROLLBACK")
@@ -182,7 +182,7 @@ def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[An
 
     Rows are tuples, bytes come as bytes, and what goes wrong is the driver's own error.
     """
-    driver = _driver(connection)
+    driver = driver_of(connection)
     if isinstance(driver, sqlite3.Connection):
         return driver.execute(sql, parameters).fetchall()
     try:
@@ -193,7 +193,8 @@ def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[An
         raise
 
 
-def _driver(connection: Connection) -> Any:
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection."""
     return connection.connection.driver_connection
 
 

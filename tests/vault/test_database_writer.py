@@ -463,11 +463,11 @@ class TestHead:
         real, house = type(world.house.log).latest_head, world.house
         raced: list[bool] = []
 
-        def racing(log: object, vault: bytes) -> object:
+        def racing(log: object, vault: bytes, **beside: object) -> object:
             if log is house.log and not raced:
                 raced.append(True)
                 add_in_another_thread(other)
-            return real(log, vault)  # type: ignore[arg-type]
+            return real(log, vault, **beside)  # type: ignore[arg-type]
 
         monkeypatch.setattr(type(house.log), "latest_head", racing)
         assert len((await world.read("nurse-vc", "anna", BP)).records) == 3
