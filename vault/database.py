@@ -186,11 +186,19 @@ def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[An
     if isinstance(driver, sqlite3.Connection):
         return driver.execute(sql, parameters).fetchall()
     try:
-        return driver.execute(_translated(sql), parameters, binary=True).fetchall()  # type: ignore[no-any-return]
+        return _cursor(connection, driver).execute(_translated(sql), parameters).fetchall()
     except psycopg.Error:
         if driver.closed:
             connection.invalidate()
         raise
+
+
+def _cursor(connection: Connection, driver: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
+    """Return the connection's own cursor, kept as long as it: to make one costs half as much as a statement."""
+    kept: psycopg.Cursor[Any] | None = connection.info.get("cursor")
+    if kept is None:
+        kept = connection.info["cursor"] = driver.cursor(binary=True)
+    return kept
 
 
 def driver_of(connection: Connection) -> Any:
