@@ -175,7 +175,7 @@ class AuditLog:
     def latest_head(self, vault: bytes, *, beside: object = None) -> HeadRef | None:
         """Return the newest head that the log states for a vault, whichever process logged it.
 
-        ``beside`` is the driver's connection on which the caller asks for the vault, outside any transaction.
+        ``beside`` is the driver's cursor by which the caller asks for the vault, outside any transaction.
 
         Raises:
             LogUnavailableError: the log cannot be read, or the entry is not what was logged.

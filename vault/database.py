@@ -97,7 +97,7 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self, connection: Connection) -> Iterator[None]:
         """Let what is asked within :meth:`look` be of one moment, that of the first statement."""
-        driver = driver_of(connection)
+        driver = _driver(connection)
         driver.execute(self._kind.begin_reading)
         yield
         driver.execute("ROLLBACK")
@@ -182,27 +182,31 @@ def rows(connection: Connection, sql: str, parameters: Sequence[Any]) -> list[An
 
     Rows are tuples, bytes come as bytes, and what goes wrong is the driver's own error.
     """
-    driver = driver_of(connection)
+    driver = _driver(connection)
     if isinstance(driver, sqlite3.Connection):
         return driver.execute(sql, parameters).fetchall()
     try:
-        return _cursor(connection, driver).execute(_translated(sql), parameters).fetchall()
+        return _kept_cursor(connection).execute(_translated(sql), parameters).fetchall()
     except psycopg.Error:
         if driver.closed:
             connection.invalidate()
         raise
 
 
-def _cursor(connection: Connection, driver: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
+def cursor_of(connection: Connection) -> "psycopg.Cursor[Any] | None":
+    """Return the cursor by which :func:`rows` asks PostgreSQL on a connection; None on SQLite."""
+    return None if isinstance(_driver(connection), sqlite3.Connection) else _kept_cursor(connection)
+
+
+def _kept_cursor(connection: Connection) -> "psycopg.Cursor[Any]":
     """Return the connection's own cursor, kept as long as it: to make one costs half as much as a statement."""
     kept: psycopg.Cursor[Any] | None = connection.info.get("cursor")
     if kept is None:
-        kept = connection.info["cursor"] = driver.cursor(binary=True)
+        kept = connection.info["cursor"] = _driver(connection).cursor(binary=True)
     return kept
 
 
-def driver_of(connection: Connection) -> Any:
-    """Return the driver's own connection."""
+def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
