@@ -172,14 +172,16 @@ class AuditLog:
 
     # --- reading
 
-    def latest_head(self, vault: bytes) -> HeadRef | None:
+    def latest_head(self, vault: bytes, *, beside: object = None) -> HeadRef | None:
         """Return the newest head that the log states for a vault, whichever process logged it.
+
+        ``beside`` is the driver's cursor by which the caller asks for the vault, outside any transaction.
 
         Raises:
             LogUnavailableError: the log cannot be read, or the entry is not what was logged.
         """
         pseudonym = self._pseudonym(body.vault_scope(vault))
-        with _fail_closed(), self._pool.lent() as connection:
+        with _fail_closed(), self._pool.lent(beside) as connection:
             if self._writer.is_closed:
                 raise LogUnavailableError("the log is closed")
             return self._ledger.newest_head(connection, pseudonym)

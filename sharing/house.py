@@ -27,7 +27,7 @@ from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing.aside import aside
 from vault import state
 from vault.change import Change
-from vault.database import Database
+from vault.database import Database, cursor_of
 from vault.errors import Finding, TamperedError
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.record import Author, AuthorKind
@@ -76,7 +76,8 @@ class House:
         def found(connection: Connection) -> T:
             try:
                 vault, row = state.fetch(connection, alias, self.decoy)
-                loaded = state.verified(row, vault, self.keystore, logged=self.log.latest_head(vault))
+                logged = self.log.latest_head(vault, beside=cursor_of(connection))
+                loaded = state.verified(row, vault, self.keystore, logged=logged)
                 return work(connection, self._own(loaded, alias))
             except TamperedError:
                 vault = self.locate(connection, alias)

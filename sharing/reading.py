@@ -182,7 +182,7 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
         vault.errors.TamperedError: the stored rows are not the vault's.
     """
     opened = await open_segments(house, principal, alias, query, Parts.BODY)
-    columns = await opening(opened, lambda: join(list(opened.pieces())).in_time_order())
+    columns = await opening(opened, lambda: join(sorted(opened.pieces(), key=_begin)).in_time_order())
     await opened.end({"records": len(columns)})
     return Reading(opened.authorization, opened.authorization.categories, columns, opened.state.vault)
 
@@ -343,6 +343,11 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
         need=query.need,
         drawers=snapshot.drawers,
     )
+
+
+def _begin(columns: Columns) -> int:
+    """Return a piece's first moment: joined by it, months need no sorting."""
+    return int(columns.start[0]) if len(columns) else 0
 
 
 def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]:

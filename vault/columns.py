@@ -117,11 +117,11 @@ class Columns:
         return replace(self, fingerprint=fingerprint)
 
     def take(self, rows: npt.NDArray[Any]) -> "Columns":
-        """Return the wanted rows: indexes in the wanted order, or a mask."""
+        """Return the wanted rows: indexes in the wanted order, or a mask; what a mask leaves whole is not copied."""
         if rows.dtype == np.bool_:
-            if rows.all():
-                return self
             rows = np.flatnonzero(rows)
+            if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+                return self.between(int(rows[0]), int(rows[-1]) + 1)
         counts = np.diff(self.offsets)[rows]
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum(counts, out=offsets[1:])
@@ -130,6 +130,8 @@ class Columns:
 
     def between(self, first: int, end: int) -> "Columns":
         """Return the rows from ``first`` up to ``end``, without copying them."""
+        if end - first == len(self):
+            return self
         offsets = self.offsets[first : end + 1] - self.offsets[first]
         return self._of(slice(first, end), self.numbered(first, end), offsets)
 
@@ -267,6 +269,10 @@ def join(parts: Sequence[Columns]) -> Columns:
 
 def _moved(part: Columns, shapes: dict[Shape, int], strings: dict[str, int]) -> Columns:
     """Number a part's shapes and strings as those of the whole."""
+    if not part.strings and [shapes.setdefault(one, len(shapes)) for one in part.shapes] == list(
+        range(len(part.shapes))
+    ):
+        return part
     shape = np.array([shapes.setdefault(one, len(shapes)) for one in part.shapes], dtype=np.int64)
     string = np.array([strings.setdefault(one, len(strings)) for one in part.strings] + [-1], dtype=np.int32)
     return replace(

@@ -68,10 +68,15 @@ def one_month(vault_state: VaultState, row: Segment) -> datetime:
 
 
 async def found(world: World, reader: str = "nurse-vc") -> Finding:
-    """Return under which name the next reading is refused."""
-    with pytest.raises(TamperedError) as refused:
-        await world.read(reader, "anna", BP)
-    return refused.value.finding
+    """Return under which name the next reading is refused: of everything, and of months that are named beforehand."""
+    days = {"first": START.date(), "last": world.clock().date()}
+    findings = set[Finding]()
+    for query in ({}, days):
+        with pytest.raises(TamperedError) as refused:
+            await world.read(reader, "anna", BP, **query)
+        findings.add(refused.value.finding)
+    (finding,) = findings
+    return finding
 
 
 async def found_in_summaries(world: World, reader: str = "nurse-vc") -> Finding:
@@ -210,6 +215,18 @@ class TestMissingAndMoved:
         with world.attacker() as db:
             insert(db, segments[0]._replace(segment=b"\7" * 16))
         assert await found(world) is Finding.FORGED_SEGMENT
+
+    async def test_a_month_that_nothing_counts_is_not_shown(self, world: World) -> None:
+        """A forger may name a month that the vault has nothing in; a reading that names it too sees nothing there."""
+        vault_state, drawer, _ = world.drawer("anna", BP)
+        before = START - timedelta(days=60)
+        lock = Lock.to(PublicKey(drawer.publics[1]), vault=vault_state.vault, drawer=drawer.id, generation=1)
+        place = Place(lock, naming.month_tag(vault_state.keys, BP, naming.month_of(before)))
+        columns = Columns.of([pressure("200", "120", before)])
+        with world.attacker() as db:
+            insert(db, segment.seal(columns, place, import_id=b"", written=world.clock()))
+        for days in ({}, {"first": before.date(), "last": AT.date()}):
+            assert len((await world.read("nurse-vc", "anna", BP, **days)).records) == 2
 
     async def test_deleted_drawer_is_refused(self, world: World) -> None:
         """A drawer that the head tells of must be there."""
@@ -462,11 +479,11 @@ class TestHead:
         real, house = type(world.house.log).latest_head, world.house
         raced: list[bool] = []
 
-        def racing(log: object, vault: bytes) -> object:
+        def racing(log: object, vault: bytes, **beside: object) -> object:
             if log is house.log and not raced:
                 raced.append(True)
                 add_in_another_thread(other)
-            return real(log, vault)  # type: ignore[arg-type]
+            return real(log, vault, **beside)  # type: ignore[arg-type]
 
         monkeypatch.setattr(type(house.log), "latest_head", racing)
         assert len((await world.read("nurse-vc", "anna", BP)).records) == 3
