@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+import msgspec
+
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import Category, Purpose
 
@@ -66,8 +68,7 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who acted: log contract's user{id, name, title, assignment, care provider, care unit}.
 
     ``id`` is an HSA-id, a client id, or for a person the alias in hex; never a personal number.

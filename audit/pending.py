@@ -26,11 +26,12 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from audit.database import Connection, Database, Kept
+from audit.draft import Draft
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
 from audit.leaf import NO_DIGEST, NOBODY
 from audit.ledger import Written
-from audit.sequencer import Draft, Refusals, Sequencer, Tip, stated_head
+from audit.sequencer import Refusals, Sequencer, Tip, stated_head
 from keys.envelope import context, microseconds, moment
 from keys.primitives import same, tag
 

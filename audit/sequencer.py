@@ -19,6 +19,7 @@ from audit import merkle, store
 from audit.anchor import Anchor
 from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from audit.database import Connection
+from audit.draft import Draft
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
 from audit.leaf import NO_DIGEST, NOBODY, drafted
@@ -31,18 +32,6 @@ TOLERATED_STEP_BACK = timedelta(seconds=5)
 _TOLERATED_US = TOLERATED_STEP_BACK // timedelta(microseconds=1)
 _REMEMBERED_VAULTS = 50_000
 _ALL = 1 << 62
-
-
-@dataclass(slots=True)
-class Draft:
-    """An entry on its way in: sealed and committed to, not yet numbered."""
-
-    entry_id: bytes
-    vault: bytes
-    organisations: bytes  # the provider's pseudonym, then the authority's
-    digests: bytes  # the commitment, then the sealed record's
-    sealed: bytes
-    head: HeadRef | None
 
 
 Refusals = dict[bytes, LogUnavailableError]  # by entry id
