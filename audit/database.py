@@ -6,6 +6,7 @@ The drivers are used bare: a statement costs a few microseconds, and every reque
 
 import contextlib
 import functools
+import itertools
 import select
 import sqlite3
 from collections import deque
@@ -20,6 +21,7 @@ BUSY_MS = 5_000  # how long to wait for another process's write
 FAULTS = (sqlite3.Error, psycopg.Error, OSError)
 
 _MOST_IDLE = 4
+_MOST_ROWS = 256  # of one statement
 _TYPES = {int: "int8", bytes: "bytea", str: "text"}
 _WAL_PAGES = (
     8_000  # until the journal is folded into the file: pages written again and again are then written once
@@ -113,8 +115,15 @@ class SQLiteConnection(sqlite3.Connection):
     """sqlite3's connection, as this package's statements take it."""
 
     def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert many rows."""
-        self.executemany(_insertion(table, columns, len(rows[0])), rows)
+        """Insert many rows by few statements: while one runs, another thread has the interpreter."""
+        start = 0
+        while start < len(rows):
+            count = min(
+                _MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1
+            )  # so there are few statements to cache
+            values = list(itertools.chain.from_iterable(rows[start : start + count]))
+            self.execute(_insertion(table, columns, len(rows[0]), count), values)
+            start += count
 
 
 class PostgreSQL:
@@ -167,8 +176,9 @@ class PostgreSQLConnection:
 
 
 @functools.cache
-def _insertion(table: str, columns: str, count: int) -> str:
-    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * count)})"  # noqa: S608 our own words
+def _insertion(table: str, columns: str, width: int, count: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608 our own words
 
 
 @functools.cache
