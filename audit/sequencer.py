@@ -13,7 +13,6 @@ that the commit returned.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from audit import merkle, store
 from audit.anchor import Anchor
@@ -50,8 +49,7 @@ class Tip:
 class Numbered:
     """What one transaction is about to write: rows as store.ROW has them, and those refused alone."""
 
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)
+    rows: list[tuple[int, bytes, bytes, bytes]] = field(default_factory=list)
     heads: list[tuple[bytes, int, int]] = field(default_factory=list)  # vault, version, number
     refused: Refusals = field(default_factory=dict)
     at_us: int = 0
@@ -147,9 +145,7 @@ class Sequencer:
             last.n += 1
             names = draft.entry_id, draft.vault, last.n, draft.organisations
             data = drafted(*names, at_us, draft.digests, version, digest)
-            hashed = leaf_hash(data)
-            numbered.rows.append((seq, data, hashed, draft.sealed))
-            numbered.leaves.append(hashed)
+            numbered.rows.append((seq, data, leaf_hash(data), draft.sealed))
             numbered.at_us, seq = at_us, seq + 1
         return numbered
 
@@ -157,7 +153,7 @@ class Sequencer:
         """Write what was numbered, and the tree that grows by it."""
         store.add_entries(connection, numbered.rows)
         store.add_heads(connection, numbered.heads)
-        return self._grow(connection, tip, numbered.leaves, numbered.at_us)
+        return self._grow(connection, tip, [hashed for _, _, hashed, _ in numbered.rows], numbered.at_us)
 
     def enlist(self, connection: Connection, most: int = _ALL) -> None:
         """List so many more of the entries by their ids and by whom they concern."""
