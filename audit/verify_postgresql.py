@@ -6,7 +6,7 @@ import psycopg
 from psycopg import IsolationLevel
 
 from audit.verify_findings import Fault, Findings
-from audit.verify_source import BATCH, COLUMNS, TABLES, Row, Source
+from audit.verify_source import BATCH, COLUMNS, SEQ, TABLES, Row, Source
 
 _OURS = TABLES | {"log_pending", "log_writers"}
 _FOREIGN = """
@@ -49,16 +49,19 @@ class PostgreSQL(Source):
 
     def entries(self, first: int, last: int) -> Iterator[list[Row]]:
         """Yield entries in order, by the primary key: what it might hide, :meth:`count` has counted."""
-        query = f"SELECT {COLUMNS} FROM log_entries WHERE seq BETWEEN %s AND %s ORDER BY seq"  # noqa: S608 our words
-        yield from self._read(query, BATCH, first, last)
+        query = f"SELECT {COLUMNS} FROM log_entries WHERE seq BETWEEN %s AND %s ORDER BY seq LIMIT {BATCH}"  # noqa: S608 our words
+        while rows := self.all(query, first, last):
+            yield rows
+            if (
+                rows[-1][SEQ] < first
+            ):  # by an index that leads nowhere: that entries are missing shows at the end
+                return
+            first = rows[-1][SEQ] + 1
 
     def rows(self, query: str, count: int) -> Iterator[list[Row]]:
         """Yield a long answer, some rows at a time; in a list's order it is read by the list's own index."""
-        yield from self._read(query, count)
-
-    def _read(self, query: str, count: int, *values: object) -> Iterator[list[Row]]:
         with self._connection.cursor("rows", binary=True) as cursor:
-            cursor.execute(query.encode(), values)
+            cursor.execute(query.encode())
             while rows := cursor.fetchmany(count):
                 yield rows
 
