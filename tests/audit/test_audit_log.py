@@ -4,6 +4,7 @@ import logging
 import resource
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -67,6 +68,17 @@ async def test_every_concurrent_append_gets_its_own_place(house: House, log: Aud
     assert [entry.n for entry in log.entries_of_vault(ANNA, limit=500)] == list(range(150, 0, -1))
     log.close()
     assert sound(house) == 300
+
+
+async def test_what_cannot_be_said_in_a_receipt_fails_its_caller_alone(log: AuditLog) -> None:
+    """Receipts are made together, by a thread that must not fall over one of them."""
+    too_long = Opens(("x" * 70_000,), ())
+    said = (log.append(event(START)), log.append(event(START), opens=too_long), log.append(event(START)))
+    first, second, third = await asyncio.gather(*said, return_exceptions=True)
+    assert isinstance(first, Receipt)
+    assert isinstance(second, struct.error)
+    assert isinstance(third, Receipt)
+    assert len(log.entries_of_vault(ANNA)) == 2
 
 
 def test_blocking_twin_does_the_same(house: House, log: AuditLog) -> None:
