@@ -6,6 +6,7 @@ The drivers are used bare: a statement costs a few microseconds, and every reque
 
 import contextlib
 import functools
+import itertools
 import select
 import sqlite3
 from collections import deque
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
+from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import make_url
 
 BUSY_MS = 5_000  # how long to wait for another process's write
 FAULTS = (sqlite3.Error, psycopg.Error, OSError)
 
 _MOST_IDLE = 4
+_MOST_ROWS = 256  # of one statement
 _TYPES = {int: "int8", bytes: "bytea", str: "text"}
 _WAL_PAGES = (
     8_000  # until the journal is folded into the file: pages written again and again are then written once
@@ -119,8 +122,15 @@ class SQLiteConnection(sqlite3.Connection):
     """sqlite3's connection, as this package's statements take it."""
 
     def insert(self, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert many rows."""
-        self.executemany(_insertion(table, columns, len(rows[0])), rows)
+        """Insert many rows by few statements: while one runs, another thread has the interpreter."""
+        start = 0
+        while start < len(rows):
+            count = min(
+                _MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1
+            )  # so there are few statements to cache
+            values = list(itertools.chain.from_iterable(rows[start : start + count]))
+            self.execute(_insertion(table, columns, len(rows[0]), count), values)
+            start += count
 
 
 class PostgreSQL:
@@ -138,7 +148,10 @@ class PostgreSQL:
         given: dict[str, Any] = (
             _PATIENCE | {"options": _SETTINGS, "application_name": "halsovalvet-log"} | self._to
         )
-        return PostgreSQLConnection(psycopg.connect(**given, autocommit=True).cursor(binary=True))
+        bare = psycopg.connect(**given, autocommit=True)
+        # It would take the DB-API's Binary for bytes, whose dumper is slower.
+        bare.adapters.register_dumper(bytes, BytesBinaryDumper)
+        return PostgreSQLConnection(bare.cursor(binary=True))
 
     def is_stale(self, connection: Connection) -> bool:
         """Tell whether an idle connection has something to say: that the server closed it."""
@@ -180,8 +193,9 @@ class PostgreSQLConnection:
 
 
 @functools.cache
-def _insertion(table: str, columns: str, count: int) -> str:
-    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * count)})"  # noqa: S608 our own words
+def _insertion(table: str, columns: str, width: int, count: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * count)}"  # noqa: S608 our own words
 
 
 @functools.cache

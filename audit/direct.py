@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from audit import store
 from audit.database import Connection, Database, Kept
+from audit.draft import Draft
 from audit.events import HeadRef
 from audit.ledger import Written
-from audit.sequencer import Draft, Sequencer, stated_head
+from audit.sequencer import Sequencer, stated_head
 from keys.envelope import moment
 
 SEAL_EVERY = 0.25  # seconds

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+import msgspec
+
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import Category, Purpose
 
@@ -66,43 +68,47 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Who acted: log contract's user{id, name, title, assignment, care provider, care unit}.
 
     ``id`` is an HSA-id, a client id, or for a person the alias in hex; never a personal number.
-    ``for_name`` names the citizen whom a proxy acts for.
+    ``for_name`` names the citizen whom a proxy acts for. Fields stand in the order of their names, in which an
+    entry's bytes have them.
     """
 
-    kind: ActorKind
-    id: str
-    name: str
-    title: str = ""
+    authority_id: str = ""
     commission: str = ""
+    for_name: str = ""
+    id: str
+    kind: ActorKind
+    name: str
+    provider_id: str = ""
+    provider_kind: str = ""
+    provider_name: str = ""
+    title: str = ""
     unit_id: str = ""
     unit_name: str = ""
-    provider_id: str = ""
-    provider_name: str = ""
-    provider_kind: str = ""
-    authority_id: str = ""
-    for_name: str = ""
 
     @classmethod
     def of(cls, principal: Principal) -> "Actor":
         """Describe a principal."""
         match principal:
             case Citizen(person):
-                return cls(ActorKind.CITIZEN, person.alias.hex(), person.name)
+                return cls(kind=ActorKind.CITIZEN, id=person.alias.hex(), name=person.name)
             case Proxy(person, citizen, relation):
                 return cls(
-                    ActorKind.PROXY, person.alias.hex(), person.name, title=relation, for_name=citizen.name
+                    kind=ActorKind.PROXY,
+                    id=person.alias.hex(),
+                    name=person.name,
+                    title=relation,
+                    for_name=citizen.name,
                 )
             case Staff():
                 unit = principal.commission.unit
                 return cls(
-                    ActorKind.STAFF,
-                    principal.id,
-                    principal.name,
+                    kind=ActorKind.STAFF,
+                    id=principal.id,
+                    name=principal.name,
                     title=principal.title,
                     commission=principal.commission.id,
                     unit_id=unit.id,
@@ -114,16 +120,16 @@ class Actor:
                 )
             case Client():
                 return cls(
-                    ActorKind.CLIENT,
-                    principal.id,
-                    principal.name,
+                    kind=ActorKind.CLIENT,
+                    id=principal.id,
+                    name=principal.name,
                     provider_id=principal.provider.id,
                     provider_name=principal.provider.name,
                     provider_kind=principal.provider.kind,
                     authority_id=principal.provider.authority.id,
                 )
             case System(name, mandate):
-                return cls(ActorKind.SYSTEM, name, name, title=mandate)
+                return cls(kind=ActorKind.SYSTEM, id=name, name=name, title=mandate)
             case _:
                 assert_never(principal)
 

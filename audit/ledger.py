@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Protocol
 
 from audit.database import Connection
+from audit.draft import Draft
 from audit.events import HeadRef
-from audit.sequencer import Draft, Refusals
+from audit.sequencer import Refusals
 
 
 @dataclass(frozen=True, slots=True)

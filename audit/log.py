@@ -1,8 +1,8 @@
 """The log: append an event, get a Receipt once it is on disk; read entries back; prove them.
 
-1. The event is encoded, salted, committed to and sealed by the caller's thread.
-2. The one writer thread makes it durable, in a group with what else waits: on SQLite numbered and in the tree, on
-   PostgreSQL pending its number.
+1. The event is checked and encoded by the caller's thread, and its readers' keys found.
+2. The one writer thread salts, seals and commits to it and makes it durable, in a group with what else waits: on SQLite
+   numbered and in the tree, on PostgreSQL pending its number.
 3. Only then is a Receipt made, here and nowhere else.
 
 Any fault raises :class:`LogUnavailableError` and returns nothing: audit down means that nothing opens.
@@ -13,32 +13,33 @@ turn, is the caller's matter.
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from audit import body, merkle, store
 from audit.anchor import Anchor
-from audit.body import SALT_SIZE, SERVICE, Readers, Sealer, month_at, new_entry_id
+from audit.body import SERVICE, Readers, Sealer, month_at, new_entry_id
 from audit.checkpoint import CheckpointError, open_checkpoint
 from audit.database import FAULTS, Connection, Pool, PostgreSQL, SQLite
 from audit.direct import DirectLedger
+from audit.draft import Job, Waiter
 from audit.encoding import EncodingError, encode
 from audit.entry import Entry, EntryState, Inclusion, open_rows
 from audit.errors import LogUnavailableError, NoSuchEntryError
 from audit.events import Event, HeadRef
 from audit.keeper import Keeper
-from audit.leaf import NOBODY, commit, digest_of_sealed
+from audit.leaf import NOBODY
 from audit.ledger import Ledger
 from audit.pending import PendingLedger
-from audit.sequencer import Draft, Sequencer
+from audit.sequencer import Sequencer
 from audit.store import Stored
-from audit.writer import Job, Writer
+from audit.writer import Writer
 from keys.envelope import microseconds
 from keys.keystore import KeyStore
-from keys.primitives import KeysError, chance, tag
-from keys.receipt import NOTHING, Opens, Receipt, message
+from keys.primitives import KeysError, tag
+from keys.receipt import NOTHING, Opens, Receipt, timed, untimed
 
 CHECKPOINT_EVERY = timedelta(seconds=1)
 
@@ -65,7 +66,7 @@ class AuditLog:
         self._ledger = ledger
         self._pool = pool
         self._keeper = Keeper(ledger, checkpoint_every=checkpoint_every)
-        self._writer = Writer(ledger, self._keeper)
+        self._writer = Writer(ledger, self._keeper, receipts=self._receipts)
         self._sealer = Sealer(keystore)
         self._keystore = keystore
         self._pseudonym = functools.lru_cache(_REMEMBERED_NAMES)(keystore.pseudonym)
@@ -117,18 +118,18 @@ class AuditLog:
         Raises:
             LogUnavailableError: it is not, or nobody can tell.
         """
+        waiter: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         try:
             _check(event)
             now_ms = microseconds(self._clock()) // 1000
             readers = self._sealer.find(event, month := month_at(now_ms))
             if readers is None:
                 readers = await asyncio.to_thread(self._sealer.make, event, month)
-            draft = _draft(event, new_entry_id(now_ms), readers)
+            job = self._job(event, opens, now_ms, readers, waiter)
         except _FAULTS as error:
             raise _unavailable(error) from None
-        waiter: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
-        self._writer.gather(Job(draft, waiter))
-        return self._receipt(event, draft.entry_id, await waiter, opens)
+        self._writer.gather(job)
+        return await waiter
 
     def append_now(self, event: Event, *, opens: Opens = NOTHING) -> Receipt:
         """Do the same for a thread or a command, which may wait.
@@ -136,14 +137,14 @@ class AuditLog:
         Raises:
             LogUnavailableError: it is not on disk, or nobody can tell.
         """
-        draft, waiter = self._draft_now(event), Future[datetime]()
-        self._writer.submit(Job(draft, waiter))
-        return self._receipt(event, draft.entry_id, waiter.result(), opens)
+        waiter: Future[Receipt] = Future()
+        self._writer.submit(self._job_now(event, opens, waiter))
+        return waiter.result()
 
     def follow(self, event: Event) -> None:
         """Log an outcome without waiting: for what holds nothing up (counts), never for what permits."""
         try:
-            self._writer.gather(Job(self._draft_now(event), None))
+            self._writer.gather(self._job_now(event, NOTHING, None))
         except LogUnavailableError:
             self._writer.lose(1)
 
@@ -247,18 +248,27 @@ class AuditLog:
 
     # --- inside
 
-    def _draft_now(self, event: Event) -> Draft:
+    def _job_now(self, event: Event, opens: Opens, waiter: Waiter | None) -> Job:
         with _fail_closed():
             _check(event)
             now_ms = microseconds(self._clock()) // 1000
             month = month_at(now_ms)
             readers = self._sealer.find(event, month) or self._sealer.make(event, month)
-            return _draft(event, new_entry_id(now_ms), readers)
+            return self._job(event, opens, now_ms, readers, waiter)
 
-    def _receipt(self, event: Event, entry_id: bytes, at: datetime, opens: Opens) -> Receipt:
-        vault, pending = event.vault or b"", self._ledger.is_pending
-        word = tag(self._receipt_key, message(entry_id, at, vault, opens, pending=pending))
-        return Receipt(entry_id, at, vault, opens, pending, word)
+    def _job(self, event: Event, opens: Opens, now_ms: int, readers: Readers, waiter: Waiter | None) -> Job:
+        """Encode what a checked event's entry and receipt will say."""
+        entry_id, vault = new_entry_id(now_ms), event.vault or b""
+        rest = untimed(entry_id, vault, opens, pending=self._ledger.is_pending)
+        return Job(entry_id, encode(event), readers, event.head, vault, opens, rest, waiter)
+
+    def _receipts(self, jobs: Sequence[Job], at: datetime) -> list[Receipt]:
+        """Give the word for entries that are on disk."""
+        key, begins, pending = self._receipt_key, timed(at), self._ledger.is_pending
+        return [
+            Receipt(job.entry_id, at, job.vault, job.opens, pending, tag(key, begins + job.untimed))
+            for job in jobs
+        ]
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -275,13 +285,6 @@ def _is_of(row: Stored, name: bytes) -> bool:
     if name == NOBODY:
         return leaf.vault == leaf.provider == leaf.authority == NOBODY
     return row.concerns(name)
-
-
-def _draft(event: Event, entry_id: bytes, readers: Readers) -> Draft:
-    salted = chance(SALT_SIZE) + encode(event)
-    sealed = readers.seal(salted, entry_id=entry_id)
-    digests = commit(salted) + digest_of_sealed(sealed)
-    return Draft(entry_id, readers.vault, readers.organisations, digests, sealed, event.head)
 
 
 def _check(event: Event) -> None:

@@ -42,17 +42,21 @@ class Frontier:
             raise ValueError("a frontier has one peak for each set bit of its size")
 
     def append(self, leaves: Sequence[bytes]) -> tuple["Frontier", list[Node]]:
-        """Add leaf hashes; return the new frontier and every node that became complete, leaves left out."""
-        peaks, size, complete = list(self.peaks), self.size, []
-        for leaf in leaves:
-            node, level, index = leaf, 0, size
-            while index & 1:
-                node = node_hash(peaks.pop(), node)
-                level, index = level + 1, index >> 1
-                complete.append((level, index, node))
-            peaks.append(node)
-            size += 1
-        return Frontier(size, tuple(peaks)), complete
+        """Add leaf hashes; return the new frontier and every node that became complete, leaves left out.
+
+        Level by level: what stands there already is the left one's, what has no right one stays there.
+        """
+        peaks, rest, complete = list(self.peaks), list[bytes](), list[Node]()
+        nodes, level, index = list(leaves), 0, self.size
+        while nodes:
+            if index & 1:
+                nodes.insert(0, peaks.pop())
+            if len(nodes) & 1:
+                rest.append(nodes.pop())
+            nodes = list(map(node_hash, nodes[::2], nodes[1::2]))
+            level, index = level + 1, index >> 1
+            complete += [(level, index + place, node) for place, node in enumerate(nodes)]
+        return Frontier(self.size + len(leaves), (*peaks, *reversed(rest))), complete
 
     def root(self) -> bytes:
         """Return the tree's root hash."""

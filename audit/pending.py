@@ -27,16 +27,17 @@ from typing import NamedTuple
 
 from audit import store
 from audit.database import Connection, Database, Kept
+from audit.draft import Draft
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
 from audit.leaf import NO_DIGEST, NOBODY
 from audit.ledger import Written
-from audit.sequencer import Draft, Refusals, Sequencer, Tip, stated_head
+from audit.sequencer import Refusals, Sequencer, Tip, stated_head
 from keys.envelope import context, microseconds, moment
 from keys.primitives import same, tag
 
 PROMISE = timedelta(seconds=60)
-SEAL_EVERY = 0.25  # seconds
+SEAL_EVERY = 0.25  # seconds: a transaction costs as much as sixty entries, and whoever reads seals first
 MOST_AT_ONCE = 64  # rows of one transaction, and those of the last one's time
 
 _COLUMNS = "writer, wseq, at_us, vault, head_version, entries, mac"

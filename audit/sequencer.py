@@ -13,12 +13,12 @@ that the commit returned.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from audit import merkle, store
 from audit.anchor import Anchor
 from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from audit.database import Connection
+from audit.draft import Draft
 from audit.errors import LogUnavailableError
 from audit.events import HeadRef
 from audit.leaf import NO_DIGEST, NOBODY, drafted
@@ -31,18 +31,6 @@ TOLERATED_STEP_BACK = timedelta(seconds=5)
 _TOLERATED_US = TOLERATED_STEP_BACK // timedelta(microseconds=1)
 _REMEMBERED_VAULTS = 50_000
 _ALL = 1 << 62
-
-
-@dataclass(slots=True)
-class Draft:
-    """An entry on its way in: sealed and committed to, not yet numbered."""
-
-    entry_id: bytes
-    vault: bytes
-    organisations: bytes  # the provider's pseudonym, then the authority's
-    digests: bytes  # the commitment, then the sealed record's
-    sealed: bytes
-    head: HeadRef | None
 
 
 Refusals = dict[bytes, LogUnavailableError]  # by entry id
@@ -61,8 +49,7 @@ class Tip:
 class Numbered:
     """What one transaction is about to write: rows as store.ROW has them, and those refused alone."""
 
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)
+    rows: list[tuple[int, bytes, bytes, bytes]] = field(default_factory=list)
     heads: list[tuple[bytes, int, int]] = field(default_factory=list)  # vault, version, number
     refused: Refusals = field(default_factory=dict)
     at_us: int = 0
@@ -158,9 +145,7 @@ class Sequencer:
             last.n += 1
             names = draft.entry_id, draft.vault, last.n, draft.organisations
             data = drafted(*names, at_us, draft.digests, version, digest)
-            hashed = leaf_hash(data)
-            numbered.rows.append((seq, data, hashed, draft.sealed))
-            numbered.leaves.append(hashed)
+            numbered.rows.append((seq, data, leaf_hash(data), draft.sealed))
             numbered.at_us, seq = at_us, seq + 1
         return numbered
 
@@ -168,7 +153,7 @@ class Sequencer:
         """Write what was numbered, and the tree that grows by it."""
         store.add_entries(connection, numbered.rows)
         store.add_heads(connection, numbered.heads)
-        return self._grow(connection, tip, numbered.leaves, numbered.at_us)
+        return self._grow(connection, tip, [hashed for _, _, hashed, _ in numbered.rows], numbered.at_us)
 
     def enlist(self, connection: Connection, most: int = _ALL) -> None:
         """List so many more of the entries by their ids and by whom they concern."""

@@ -2,7 +2,7 @@
 (docs/spec/audit-v1.md). Nothing here is in clear but times, sizes and pseudonyms; only tables stand in this module.
 """  # noqa: D205
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text
+from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text, event
 from sqlmodel import Field, SQLModel
 
 _ITS_OWN_INDEX = {"sqlite_with_rowid": False}
@@ -123,6 +123,15 @@ class PendingRow(LogTable, table=True):
     head_version: int = Field(sa_column=Column(BigInteger, nullable=False))
     entries: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     mac: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
+
+
+#: PostgreSQL would try to compress what is sealed, for three times as long as it takes to write it.
+_UNCOMPRESSED = DDL("ALTER TABLE log_pending ALTER COLUMN entries SET STORAGE EXTERNAL")  # type: ignore[no-untyped-call]
+event.listen(
+    LogTable.metadata.tables["log_pending"],
+    "after_create",
+    _UNCOMPRESSED.execute_if(dialect="postgresql"),
+)
 
 
 class WriterRow(LogTable, table=True):

@@ -67,7 +67,7 @@ def verify(
             sizes = tuple(sorted({note.size for note in notes}))
             count, last = source.count()
             kept_since = _microseconds(bodies_kept_since)
-            task = Task(log, source.snapshot(), source.extent(), sizes, kept_since, os.urandom(16))
+            task = Task(log, source.snapshot(), source.extent(), sizes, kept_since, os.urandom(32))
             whole = _Whole(source, report, notes)
             with ThreadPoolExecutor(1) as aside:
                 others = aside.submit(_check_indexes, log)  # 2

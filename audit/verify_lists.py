@@ -1,13 +1,14 @@
 """How the verifier holds the log's lists to its entries, each read once and in its own order: people read by the lists.
 
-Two heaps of rows are the same if the sums of their rows' keyed hashes are: AES-CBC-MAC over rows of one width, under
-a key that nobody knew when the database was written, added modulo 2^64 in two halves. That a list is also in order, so
-that whoever searches it finds what it holds, is seen in passing.
+Two heaps of rows are the same if their sums are: over all rows f(key) · g(number), modulo 2^64 in two halves, where f
+and g are AES under keys that nobody knew when the database was written. If one row is in one heap only, the difference
+of the sums is a polynomial of unknown random numbers, zero by a chance of less than 2^-100. A run of numbers costs
+one f. That a list is also in order, so that whoever searches it finds what it holds, is seen in passing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-Table = npt.NDArray[np.uint64]
+Marks = npt.NDArray[np.uint64]  # two halves a row
+Keys = npt.NDArray[np.uint8]  # 16 bytes a row
 Numbers = npt.NDArray[np.int64]
 
 _KEY, _NUMBER = 16, 8  # bytes
@@ -64,28 +66,47 @@ class Total:
         self.high = (self.high + other.high) & 0xFFFFFFFFFFFFFFFF
 
 
-def table_of(keys: npt.NDArray[Any], *numbers: npt.NDArray[Any]) -> Table:
-    """Return rows of a key of 16 bytes, as bytes, and numbers, as rows of whole blocks."""
-    rows = len(keys)
-    columns = [np.ascontiguousarray(keys).view(np.uint64)]
-    columns += [number.astype(">i8").view(np.uint64).reshape(rows, 1) for number in numbers]
-    columns.append(np.zeros((rows, len(numbers) % 2), np.uint64))
-    return np.concatenate(columns, axis=1)
+class Rows(NamedTuple):
+    """Some rows of a list: keys, where the numbers of each begin, versions (0 in most lists) and entries' numbers."""
+
+    keys: Keys
+    starts: Numbers
+    versions: Numbers
+    seqs: Numbers
+
+    def total(self, key: bytes, *, before: int) -> Total:
+        """Return the sum over those whose entry comes before one."""
+        marks = marks_of_numbers(self.seqs, self.versions, key=key)
+        is_seen = self.seqs < before
+        marks[~is_seen] = 0
+        found = total(marks_of_keys(self.keys, key=key), np.add.reduceat(marks, self.starts, axis=0))
+        found.rows = int(is_seen.sum())
+        return found
 
 
-def total(table: Table, key: bytes) -> Total:
+def marks_of_keys(keys: Keys, *, key: bytes) -> Marks:
+    """Return f of each key; the check's own ``key`` is 32 bytes."""
+    return _encrypted(keys.tobytes(), key[:_KEY])
+
+
+def marks_of_numbers(seqs: Numbers, versions: Numbers, *, key: bytes) -> Marks:
+    """Return g of each number and version."""
+    return _encrypted(np.stack([versions, seqs], axis=1).tobytes(), key[_KEY:])
+
+
+def _encrypted(blocks: bytes, key: bytes) -> Marks:
+    encrypt = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305 one block a row, as a random function of it
+    return np.frombuffer(encrypt(blocks), np.uint64).reshape(-1, 2).copy()
+
+
+def total(keys: Marks, numbers: Marks) -> Total:
     """Return the sum over rows."""
-    encrypt = Cipher(AES(key), ECB()).encryptor().update  # noqa: S305 one block of each row at a time: CBC across
-    state = np.zeros((len(table), 2), np.uint64)
-    for start in range(0, table.shape[1], 2):
-        mixed = state ^ table[:, start : start + 2]
-        state = np.frombuffer(encrypt(mixed.tobytes()), np.uint64).reshape(-1, 2)
-    low, high = state.sum(axis=0, dtype=np.uint64)
-    return Total(len(table), int(low), int(high))
+    low, high = (keys * numbers).sum(axis=0, dtype=np.uint64)
+    return Total(len(keys), int(low), int(high))
 
 
-def read(kind: List, rows: Sequence[tuple[Any, ...]], *, before: int) -> tuple[Table, Numbers]:
-    """Return some rows of a list as those of :func:`table_of`, and the entries' numbers in them.
+def read(kind: List, rows: Sequence[tuple[Any, ...]], *, before: int) -> Rows:
+    """Return some rows of a list.
 
     Raises:
         ValueError, TypeError, OverflowError: they are not what can be in one, or out of order.
@@ -93,30 +114,41 @@ def read(kind: List, rows: Sequence[tuple[Any, ...]], *, before: int) -> tuple[T
     keys, *columns = zip(*rows, strict=True)
     if set(map(len, keys)) != {_KEY}:
         raise ValueError("a key of another size")
-    found = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY)
-    if kind == NAMES:
-        counts = np.array([len(run) // _NUMBER for run in columns[1]])
-        numbers = [np.frombuffer(b"".join(columns[1]), ">i8").astype(np.int64)]
-        if not counts.all() or counts.sum() != len(numbers[0]) or set(map(type, columns[0])) != {int}:
+    found, starts = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY), np.arange(len(keys))
+    runs = columns.pop() if kind == NAMES else None
+    if {kind_of for column in columns for kind_of in map(type, column)} != {int}:
+        raise ValueError("a number that is none")
+    numbers = [np.array(column, np.int64) for column in columns]
+    seqs = numbers[-1]
+    _check_order(found, *numbers[: len(kind.order) - 1])
+    if runs is not None:
+        counts = np.array([len(run) // _NUMBER for run in runs])
+        seqs, starts = np.frombuffer(b"".join(runs), ">i8").astype(np.int64), np.cumsum(counts) - counts
+        if not counts.all() or counts.sum() != len(seqs):
             raise ValueError("a run that is none")
-        if (numbers[0][np.cumsum(counts) - counts] != np.array(columns[0])).any():
+        if (seqs[starts] != numbers[0]).any():
             raise ValueError("a run that begins elsewhere")
-        found = np.repeat(found, counts, axis=0)
-    else:
-        if {kind_of for column in columns for kind_of in map(type, column)} != {int}:
-            raise ValueError("a number that is none")
-        numbers = [np.array(column, np.int64) for column in columns]
-    if min(column.min() for column in numbers) < 0:
+        _check_runs(found, starts, seqs)
+    if min(seqs.min(), *(column.min() for column in numbers)) < 0:
         raise ValueError("a number below zero")
-    if (numbers[-1] >= before).any():
+    if (seqs >= before).any():
         raise ValueError("an entry that is not there, or not yet listed")
-    table = table_of(found, *numbers)
-    unique = table.view(np.uint8)[:, : _KEY + _NUMBER * (len(kind.order) - 1)]
-    if not ascends(np.ascontiguousarray(unique).view(f"S{unique.shape[1]}")[:, 0]):
+    versions = numbers[0] if kind == HEADS else np.zeros_like(seqs)
+    return Rows(found, starts, versions, seqs)
+
+
+def _check_order(keys: Keys, *numbers: Numbers) -> None:
+    """Hold each row of a primary key to the one before."""
+    columns = [keys, *(number.astype(">i8").view(np.uint8).reshape(-1, _NUMBER) for number in numbers)]
+    rows = np.concatenate(columns, axis=1)
+    column = rows.view(f"S{rows.shape[1]}")[:, 0]
+    if not (column[:-1] < column[1:]).all():
         raise ValueError("out of order")
-    return table, numbers[-1]
 
 
-def ascends(column: npt.NDArray[Any]) -> bool:
-    """Tell whether each value is greater than the one before."""
-    return bool((column[:-1] < column[1:]).all())
+def _check_runs(names: Keys, starts: Numbers, seqs: Numbers) -> None:
+    """Hold each number to the one before, unless another name begins."""
+    may_fall = np.zeros(len(seqs), bool)
+    may_fall[starts[1:]] = (names[1:] != names[:-1]).any(axis=1)
+    if not ((seqs[1:] > seqs[:-1]) | may_fall[1:]).all():
+        raise ValueError("out of order")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from audit.verify_findings import Findings
-from audit.verify_lists import LISTS, Extent, List, Total, read, total
+from audit.verify_lists import LISTS, Extent, List, Total, read
 
 COLUMNS = "leaf, leaf_hash, sealed, seq"
 SEQ = 3  # the place of the number among them
@@ -61,8 +61,7 @@ class Source(abc.ABC):
         try:
             for rows in self.rows(query, LIST_BATCH):
                 read(kind, [*last, rows[0]], before=most)  # in order there too
-                table, seqs = read(kind, rows, before=most)
-                found.add(total(table[seqs < end], key))
+                found.add(read(kind, rows, before=most).total(key, before=end))
                 last = rows[-1:]
         except (ValueError, TypeError, OverflowError) as error:
             return Total(fault=str(error))

@@ -9,19 +9,20 @@ Invariants:
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import queue
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
+from audit.draft import Job, Waiter, drafts
 from audit.errors import LogUnavailableError
 from audit.keeper import RETRY_AFTER, Keeper, unavailable
 from audit.ledger import Ledger
-from audit.sequencer import Draft, Refusals
+from audit.sequencer import Refusals
+from keys.receipt import Receipt
 
 LARGEST_GROUP = 1024
 MOST_WAITING = 10_000  # outcomes that may wait for a fault to go
@@ -29,22 +30,17 @@ MOST_WAITING = 10_000  # outcomes that may wait for a fault to go
 _logger = logging.getLogger("audit")
 
 
-class Job(NamedTuple):
-    """A draft and who waits for it: its future gets the entry's time; None for nobody."""
-
-    draft: Draft
-    waiter: "asyncio.Future[datetime] | Future[datetime] | None"
-
-
-_Waiter = asyncio.Future[datetime] | Future[datetime]
+_Result = Receipt | LogUnavailableError
+Receipts = Callable[[Sequence[Job], datetime], list[Receipt]]
 
 
 class Writer:
     """Owns the thread; see the module's docstring."""
 
-    def __init__(self, ledger: Ledger, keeper: Keeper) -> None:
+    def __init__(self, ledger: Ledger, keeper: Keeper, *, receipts: Receipts) -> None:
         self._ledger = ledger
         self._keeper = keeper
+        self._receipts = receipts
         self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._gathered: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._gate = threading.Lock()
@@ -101,9 +97,7 @@ class Writer:
                 self._queue.put(jobs)
                 return
         self.lose(sum(job.waiter is None for job in jobs))
-        _tell(
-            [job.waiter for job in jobs if job.waiter is not None], LogUnavailableError("the log is closed")
-        )
+        _tell(jobs, itertools.repeat(LogUnavailableError("the log is closed")))
 
     def _is_shut(self) -> bool:
         return self._closed or os.getpid() != self._process
@@ -157,25 +151,22 @@ class Writer:
     def _write(self, jobs: Sequence[Job]) -> None:
         try:
             self._keeper.check()
-            written = self._ledger.commit([job.draft for job in jobs])
+            written = self._ledger.commit(drafts(jobs))
         except Exception as error:  # noqa: BLE001 whatever it was: nobody gets a receipt, and the thread lives on
             self._put_off([job for job in jobs if job.waiter is None])
-            _tell([job.waiter for job in jobs if job.waiter is not None], unavailable(error))
+            _tell(jobs, itertools.repeat(unavailable(error)))
             return
         if written.refused:
             jobs = self._refuse(jobs, written.refused)
-        _tell([job.waiter for job in jobs if job.waiter is not None], written.at)
+        _tell(jobs, self._receipts(jobs, written.at))
         self._keeper.stir()
 
     def _refuse(self, jobs: Sequence[Job], refused: Refusals) -> list[Job]:
         """Tell those whose entry was refused alone; return the others."""
-        for job in jobs:
-            fault = refused.get(job.draft.entry_id)
-            if fault is not None and job.waiter is not None:
-                _tell([job.waiter], fault)
-            elif fault is not None:
-                self.lose(1)
-        return [job for job in jobs if job.draft.entry_id not in refused]
+        alone = [job for job in jobs if job.entry_id in refused]
+        _tell(alone, [refused[job.entry_id] for job in alone])
+        self.lose(sum(job.waiter is None for job in alone))
+        return [job for job in jobs if job.entry_id not in refused]
 
     def _put_off(self, jobs: Sequence[Job]) -> None:
         room = MOST_WAITING - len(self._late)
@@ -183,21 +174,22 @@ class Writer:
         self.lose(len(jobs[room:]))
 
 
-def _tell(waiters: Sequence[_Waiter], result: datetime | LogUnavailableError) -> None:
+def _tell(jobs: Sequence[Job], results: Iterable[_Result]) -> None:
     """Settle each waiter in its own thread, with one wake-up for each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
-    for waiter in waiters:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, _Result]]] = {}
+    for job, result in zip(jobs, results, strict=False):
+        waiter = job.waiter
         if isinstance(waiter, asyncio.Future):
-            by_loop.setdefault(waiter.get_loop(), []).append(waiter)
-        else:
-            _settle([waiter], result)
+            by_loop.setdefault(waiter.get_loop(), []).append((waiter, result))
+        elif waiter is not None:
+            _settle([(waiter, result)])
     for loop, mine in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, mine, result)
+            loop.call_soon_threadsafe(_settle, mine)
 
 
-def _settle(waiters: Sequence[_Waiter], result: datetime | LogUnavailableError) -> None:
-    for waiter in waiters:
+def _settle(told: Iterable[tuple[Waiter, _Result]]) -> None:
+    for waiter, result in told:
         if waiter.done():  # its handler was cancelled; the entry stands, no receipt leaves
             continue
         if isinstance(result, LogUnavailableError):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from struct import Struct
 
+import msgspec
+
 from keys.envelope import context, microseconds
 from keys.primitives import same, tag
 
@@ -28,11 +30,10 @@ class Opens:
 NOTHING = Opens()
 
 _LABEL = context("receipt")
-_HEAD, _LENGTH, _DRAWER = Struct(">Q?BBHH"), Struct(">H"), Struct(">BQ")
+_TIME, _HEAD, _LENGTH, _DRAWER = Struct(">Q"), Struct(">?BBHH"), Struct(">H"), Struct(">BQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """A durable entry: its 16-byte id, when, on which vault (16 bytes, empty for none), and what it opens.
 
     ``pending`` says that the entry is on disk but not yet sequenced into the tree (PostgreSQL's sealer).
@@ -51,14 +52,23 @@ class Receipt:
 
     def message(self) -> bytes:
         """Return the bytes that the tag authenticates."""
-        return message(self.entry, self.at, self.vault, self.opens, pending=self.pending)
+        return timed(self.at) + untimed(self.entry, self.vault, self.opens, pending=self.pending)
 
 
-def message(entry: bytes, at: datetime, vault: bytes, opens: Opens, *, pending: bool) -> bytes:
-    """Return a receipt's bytes, for the log, which makes the tag before the receipt."""
+def timed(at: datetime) -> bytes:
+    """Return the beginning of a receipt's message: for the log, the same for all that one commit made durable."""
+    return _LABEL + _TIME.pack(microseconds(at))
+
+
+def untimed(entry: bytes, vault: bytes, opens: Opens, *, pending: bool) -> bytes:
+    """Return the rest of a receipt's message, which the log knows before the entry is durable.
+
+    Raises:
+        struct.error: more recipients or drawers than can be counted, or a longer name.
+    """
     recipients, drawers = opens.recipients, opens.drawers
     counts = len(entry), len(vault), len(recipients), len(drawers)
-    head = _LABEL + _HEAD.pack(microseconds(at), pending, *counts) + entry + vault
+    head = _HEAD.pack(pending, *counts) + entry + vault
     if not recipients and not drawers:
         return head
     parts = [head]

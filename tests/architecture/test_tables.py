@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,20 @@ def test_head_of_both_histories_is_the_models(database: Database) -> None:
         with database.engine.connect() as connection:
             context = MigrationContext.configure(connection, opts=history.options())
             assert compare_metadata(context, history.metadata) == []
+
+
+@pytest.mark.skipif(bool(postgres.MISSING), reason=postgres.MISSING)
+@pytest.mark.parametrize("make", [lambda engine: move(LOG, engine), LogTable.metadata.create_all])
+def test_postgresql_compresses_nothing_that_waits_for_its_number(make: Callable[[Engine], object]) -> None:
+    """It is sealed: to try costs each request more than to write it."""
+    database = Database(postgres.shared().create())
+    make(database.engine)
+    query = (
+        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'log_pending'::regclass AND attname = 'entries'"
+    )
+    with database.engine.connect() as connection:
+        assert connection.execute(text(query)).scalar_one() in {"e", b"e"}
+    database.close()
 
 
 def steps() -> list[tuple[History, int]]:

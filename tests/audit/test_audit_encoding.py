@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,18 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.encoding import EncodingError, decode, encode
-from audit.events import Activity, Decision, Event, EventKind
+from audit.events import Activity, Actor, ActorKind, Decision, Event, EventKind
 from policies.vocabulary import Category, Purpose
 from tests.audit.audit_world import ANNA, CITIZEN, NURSE, START, SYSTEM, event, head
 
 _times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)).map(lambda t: t.replace(tzinfo=UTC))  # noqa: DTZ001
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_ACTOR_TEXTS = set(Actor.__struct_fields__) - {"kind"}
 _events = st.builds(
     Event,
     kind=st.sampled_from(EventKind),
     activity=st.sampled_from(Activity),
     at=_times,
-    actor=st.sampled_from([NURSE, CITIZEN, SYSTEM]),
+    actor=st.sampled_from([NURSE, CITIZEN, SYSTEM])
+    | st.builds(Actor, kind=st.sampled_from(ActorKind), **dict.fromkeys(_ACTOR_TEXTS, _text)),
     vault=st.none() | st.binary(min_size=16, max_size=16),
     purpose=st.none() | st.sampled_from(Purpose),
     categories=st.lists(st.sampled_from(Category)).map(tuple),
@@ -31,6 +34,22 @@ _events = st.builds(
     outcome_of=st.none() | st.binary(min_size=16, max_size=16),
     head=st.none() | st.integers(1, 1 << 60).map(lambda version: replace(head(1), version=version)),
 )
+
+
+def _in_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    assert names == sorted(names)
+    assert all(value or name in {"id", "name"} or type(value) is int for name, value in pairs)
+    return dict(pairs)
+
+
+@given(_events)
+def test_keys_are_in_order_and_nothing_empty_is_told(one: Event) -> None:
+    """The order is that of the declared fields: it must stay that of their names, on every level."""
+    raw = encode(one)
+    json.loads(raw, object_pairs_hook=_in_order)
+    plain = json.dumps(json.loads(raw), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert len(plain.encode()) == len(raw)
 
 
 @given(_events)

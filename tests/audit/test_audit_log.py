@@ -4,15 +4,16 @@ import logging
 import resource
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import make_url
 
 from audit import merkle
@@ -25,8 +26,7 @@ from audit.leaf import Leaf
 from audit.log import AuditLog
 from audit.tables import LogTable
 from audit.verify import verify
-from audit.writer import Job
-from keys.receipt import Opens
+from keys.receipt import Opens, Receipt
 from tests import postgres
 from tests.audit.audit_world import ANNA, BO, CITIZEN, NURSE, ORIGIN, START, SYSTEM, House, event, head
 
@@ -68,6 +68,17 @@ async def test_every_concurrent_append_gets_its_own_place(house: House, log: Aud
     assert [entry.n for entry in log.entries_of_vault(ANNA, limit=500)] == list(range(150, 0, -1))
     log.close()
     assert sound(house) == 300
+
+
+async def test_what_cannot_be_said_in_a_receipt_fails_its_caller_alone(log: AuditLog) -> None:
+    """Receipts are made together, by a thread that must not fall over one of them."""
+    too_long = Opens(("x" * 70_000,), ())
+    said = (log.append(event(START)), log.append(event(START), opens=too_long), log.append(event(START)))
+    first, second, third = await asyncio.gather(*said, return_exceptions=True)
+    assert isinstance(first, Receipt)
+    assert isinstance(second, struct.error)
+    assert isinstance(third, Receipt)
+    assert len(log.entries_of_vault(ANNA)) == 2
 
 
 def test_blocking_twin_does_the_same(house: House, log: AuditLog) -> None:
@@ -127,7 +138,7 @@ async def test_what_concerns_nobody_opens_for_the_installation(log: AuditLog) ->
 
 async def test_provider_that_is_its_own_authority_sees_each_entry_once(log: AuditLog) -> None:
     """A municipality gives its own home care."""
-    actor = replace(NURSE, provider_id=NURSE.authority_id)
+    actor = structs.replace(NURSE, provider_id=NURSE.authority_id)
     for subject in "ab":
         await log.append(event(START, actor=actor, subject=subject))
     found = log.entries_of_organisation(NURSE.authority_id)
@@ -166,10 +177,10 @@ async def test_destroyed_key_leaves_the_entry_and_takes_its_content(house: House
 async def test_body_is_sealed_under_the_month_of_the_entrys_own_time(house: House, log: AuditLog) -> None:
     """Retention destroys by month: whenever it is numbered, an entry goes with the month in which it was made."""
     house.clock.at = datetime(2031, 3, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-    draft = log._draft_now(event(START))  # drafted in March ...
+    waiter: Future[Receipt] = Future()
+    job = log._job_now(event(START), Opens(), waiter)  # said in March ...
     house.clock.move(timedelta(microseconds=1))
-    waiter: Future[datetime] = Future()
-    log._writer.submit(Job(draft, waiter))  # ... written in April
+    log._writer.submit(job)  # ... written in April
     waiter.result(5)
     (entry,) = log.entries_of_vault(ANNA)
     assert (entry.state, entry.at.month) == (EntryState.OPEN, 4)

@@ -31,7 +31,7 @@ from policies.vocabulary import Category, Purpose
 CLIENTS = (1, 8, 32, 64)
 
 _NURSE = Actor(
-    ActorKind.STAFF,
+    kind=ActorKind.STAFF,
     id="SE2321000016-5000",
     name="Siv Sköterska",
     title="Distriktssköterska",

@@ -7,12 +7,15 @@ are sealed once a vault and repeated: they are as long as real ones, and the ver
 import hashlib
 import os
 import time
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from audit.draft import drafts
 from audit.verify import Report, verify
 from keys.keystore import KeyStore
+from keys.receipt import NOTHING
 from tests.audit.audit_world import ORIGIN, Clock, House, event
 
 GROUP = 10_000
@@ -32,7 +35,7 @@ def make_log(folder: Path, entries: int, *, url: str = "") -> None:
         event(clock(), vault=number.to_bytes(16), subject=str(number))
         for number in range(min(VAULTS, entries))
     )
-    patterns = [log._draft_now(one) for one in events]
+    patterns = drafts([log._job_now(one, NOTHING, None) for one in events])
     for start in range(0, entries, GROUP):
         clock.move(timedelta(seconds=1))
         milliseconds, chance = int(clock().timestamp() * 1000).to_bytes(6), os.urandom(10 * GROUP)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from keys import envelope
 from keys.envelope import Window, WrapContext
@@ -30,8 +31,8 @@ GENERATION = PrivateKey.generate()
 def receipt(keystore: KeyStore, **changes: Any) -> Receipt:
     """Make a receipt as the log does; changes come before its tag."""
     unsigned = Receipt(b"e" * 16, START, VAULT, Opens((UNIT,), ((DRAWER, 1),)))
-    changed = replace(unsigned, **changes)
-    return replace(changed, tag=tag(keystore.receipt_key(), changed.message()))
+    changed = structs.replace(unsigned, **changes)
+    return structs.replace(changed, tag=tag(keystore.receipt_key(), changed.message()))
 
 
 @pytest.fixture
@@ -48,13 +49,13 @@ def test_genuine_receipt_opens_its_wrap(keystore: KeyStore, wrap: Wrap) -> None:
 def test_receipt_without_its_tag_is_refused(keystore: KeyStore, wrap: Wrap) -> None:
     """Anybody can write one."""
     with pytest.raises(RefusedReceiptError, match="not the log's"):
-        keystore.open(replace(receipt(keystore), tag=b""), wrap)
+        keystore.open(structs.replace(receipt(keystore), tag=b""), wrap)
 
 
 def test_another_logs_receipt_is_refused(keystore: KeyStore, wrap: Wrap) -> None:
     """Only this installation's log is believed."""
     unsigned = receipt(keystore)
-    forged = replace(unsigned, tag=tag(b"x" * 32, unsigned.message()))
+    forged = structs.replace(unsigned, tag=tag(b"x" * 32, unsigned.message()))
     with pytest.raises(RefusedReceiptError, match="not the log's"):
         keystore.open(forged, wrap)
 
@@ -76,7 +77,7 @@ def test_receipt_changed_after_it_was_made_is_refused(
 ) -> None:
     """Every field is signed."""
     with pytest.raises(RefusedReceiptError, match="not the log's"):
-        keystore.open(replace(receipt(keystore), **changes), wrap)
+        keystore.open(structs.replace(receipt(keystore), **changes), wrap)
 
 
 @pytest.mark.parametrize(

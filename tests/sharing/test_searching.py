@@ -18,7 +18,7 @@ def entry(seq: int, name: str, *, outcome_of: int | None = None) -> Entry:
         EventKind.READ if outcome_of is None else EventKind.OUTCOME,
         Activity.READ,
         START + timedelta(minutes=seq),
-        Actor(ActorKind.STAFF, name, name),
+        Actor(kind=ActorKind.STAFF, id=name, name=name),
         counts={} if outcome_of is None else {"records": outcome_of},
         outcome_of=None if outcome_of is None else outcome_of.to_bytes(16, "big"),
     )

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.Column("mac", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("writer", "wseq"),
     )
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("ALTER TABLE log_pending ALTER COLUMN entries SET STORAGE EXTERNAL")
     op.create_index(
         "log_pending_head",
         "log_pending",
