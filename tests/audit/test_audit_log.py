@@ -198,7 +198,7 @@ def test_file_holds_no_word_in_clear(in_file: House) -> None:
     stored = b"".join(path.read_bytes() for path in house.folder.rglob("*") if path.is_file())
     for word in (
         b"blood-pressure",
-        b"Siv",
+        b"Siv Sk",
         b"SE2321000016",
         b"Anna",
         b"rule-1",
