@@ -9,6 +9,7 @@ import functools
 import itertools
 import select
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ BUSY_MS = 5_000  # how long to wait for another process's write
 FAULTS = (sqlite3.Error, psycopg.Error, OSError)
 
 _MOST_IDLE = 4
+_PAUSE = 0.01  # seconds
 _MOST_ROWS = 256  # of one statement
 _TYPES = {int: "int8", bytes: "bytea", str: "text"}
 _WAL_PAGES = (
@@ -101,13 +103,13 @@ class SQLite:
         )
         settings = (
             f"busy_timeout={BUSY_MS}",
-            "journal_mode=WAL",
             "synchronous=FULL",
             f"wal_autocheckpoint={_WAL_PAGES}",
             f"cache_size=-{_CACHED_KB}",
         )
         for pragma in settings:
             connection.execute(f"PRAGMA {pragma}")
+        write_ahead(connection, BUSY_MS)
         return connection
 
     def is_stale(self, _connection: Connection) -> bool:
@@ -116,6 +118,23 @@ class SQLite:
 
     def beside(self, _cursor: object) -> None:
         """Return nothing: the log is a file of its own."""
+
+
+def write_ahead(connection: sqlite3.Connection, patience_ms: int) -> None:
+    """Let a file have a write-ahead log, which it keeps for good.
+
+    Two processes that open a new file at once both want it alone, and SQLite waits for neither.
+    """
+    deadline = time.monotonic() + patience_ms / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 class SQLiteConnection(sqlite3.Connection):

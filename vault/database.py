@@ -42,6 +42,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
+from audit.database import write_ahead
+
 T = TypeVar("T")
 
 THREADS = 4
@@ -296,8 +298,9 @@ def _sqlite_engine(path: str) -> Engine:
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own would be deferred
-    for pragma in (f"busy_timeout={WAIT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={WAIT_MS}", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    write_ahead(connection, WAIT_MS)
 
 
 #: SQLite's primary result codes (its documentation, "Result and Error Codes"). What is not here is our own mistake.
