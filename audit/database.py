@@ -104,7 +104,6 @@ class SQLite:
         settings = (
             f"busy_timeout={BUSY_MS}",
             "synchronous=FULL",
-            f"wal_autocheckpoint={_WAL_PAGES}",
             f"cache_size=-{_CACHED_KB}",
         )
         for pragma in settings:
@@ -121,7 +120,7 @@ class SQLite:
 
 
 def write_ahead(connection: sqlite3.Connection, patience_ms: int) -> None:
-    """Let a file have a write-ahead log, which it keeps for good.
+    """Let a file have a write-ahead log, which it keeps for good and folds in seldom.
 
     Two processes that open a new file at once both want it alone, and SQLite waits for neither.
     """
@@ -129,6 +128,7 @@ def write_ahead(connection: sqlite3.Connection, patience_ms: int) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise

@@ -6,7 +6,7 @@ Whoever adds gets the same reply for a new record and for one that was there, an
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,6 @@ from consent.judge import Need, Reason
 from consent.scope import Mask
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed, Purpose
-from sharing.aside import ahead
 from sharing.house import House
 from vault import marks, naming, segment, state
 from vault.change import Change, StaleRulesError
@@ -185,9 +184,8 @@ def _store(
     change.demand_rules(asked.head.rules_version)
     fresh = {name: _fresh(house, connection, change, name, rows) for name, rows in sorted_in.items()}
     new = {name: of for name, of in fresh.items() if of.shelves}
-    works = [partial(segment.seal_all, *of, import_id=b"", written=at) for of in new.values()]
-    for category, sealed in zip(new, ahead(works), strict=True):
-        change.add(category, sealed)
+    for category, of in new.items():
+        change.add(category, segment.seal_all(*of, import_id=b"", written=at))
     return sum(len(of.rows) for of in new.values()), change.finish() if new else None
 
 

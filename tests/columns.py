@@ -9,6 +9,8 @@ from vault.columns import NO_END, NO_NUMBER, Columns, Floats, Ints, Shape
 from vault.marks import marks
 from vault.record import Record
 
+_POWERS = 10.0 ** np.arange(10)
+
 
 def measured(
     shapes: Sequence[Shape],
@@ -23,7 +25,7 @@ def measured(
     """Return measurements of one number each, with so many decimals; without more they are moments, in UTC."""
     count = len(start)
     numbers, exponents = np.zeros((count, 2), np.int64), np.full((count, 2), NO_NUMBER, np.int8)
-    numbers[:, 0], exponents[:, 0] = np.rint(values * 10.0**digits), -digits
+    numbers[:, 0], exponents[:, 0] = np.rint(values * _POWERS[digits]), -digits
     return Columns(
         shapes=tuple(shapes),
         strings=(),

@@ -182,8 +182,10 @@ class Columns:
         there = exponent != NO_NUMBER
         # Up to 10^22 and 2^53 both numbers are exact, so their quotient is the nearest float, as float("70.1") is;
         # a product with a rounded 0.1 is not.
-        scale = _POWERS[np.abs(exponent)]
         mantissa = self.mantissa[at].astype(np.float64)
+        if there.all() and exponent.max(initial=0) <= 0:
+            return mantissa / _POWERS[-exponent], there
+        scale = _POWERS[np.abs(exponent)]
         return np.where(exponent < 0, mantissa / scale, mantissa * scale), there
 
     def _of(self, rows: Any, numbers: Any, offsets: Ints) -> "Columns":
