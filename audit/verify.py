@@ -65,20 +65,20 @@ def verify(
             notes += _inside(source, judge)  # 3
             report.checkpoints = len(notes)
             sizes = tuple(sorted({note.size for note in notes}))
-            count, last = source.count()
+            last = source.last()
             kept_since = _microseconds(bodies_kept_since)
             task = Task(log, source.snapshot(), source.extent(), sizes, kept_since, os.urandom(32))
             whole = _Whole(source, report, notes)
             with ThreadPoolExecutor(1) as aside:
-                others = aside.submit(_check_indexes, log)  # 2
-                for found in _look(source, blocks(count, last), task, open_body, processes):
+                others, count = aside.submit(_check_indexes, log), aside.submit(_count, task)  # 2
+                for found in _look(source, blocks(max(sizes, default=0), last), task, open_body, processes):
                     match found:
                         case Part():
                             whole.join(found)  # 4, 5
-                            told(report.entries, count)
+                            told(report.entries, (last or 0) + 1)
                         case Total():
                             whole.hold_list(found)  # 2
-                whole.end(count, heads)
+                whole.end(count.result(), heads)
                 report.extend(others.result())
     except UnreadableError as error:
         report.add("database", Fault.UNREADABLE, str(error))
@@ -95,6 +95,12 @@ def _check_indexes(log: Path | str) -> Findings:
     with opened(log) as source:
         source.check_indexes(findings)
     return findings
+
+
+def _count(task: Task) -> int | None:
+    """Count the entries over a connection of one's own, while they are read."""
+    with opened(task.log, task.snapshot) as source:
+        return source.count()
 
 
 def _inside(source: Source, judge: Judge) -> Iterator[Note]:
@@ -169,11 +175,11 @@ class _Whole:
         report.opened += part.opened
         report.gone += part.gone
 
-    def end(self, count: int, heads: FindHead | None) -> None:
+    def end(self, count: int | None, heads: FindHead | None) -> None:
         """Hold what is known of the whole to what is stored of it."""
         report, source = self._report, self._source
         report.root = _fold(self._peaks)
-        if report.entries != count:
+        if count not in (report.entries, None):
             report.add("database", Fault.INCONSISTENT_FILE, f"{count} entries, {report.entries} in order")
         self._hold_other_notes()
         edge = b"".join(peak for _, peak in self._peaks)

@@ -74,9 +74,15 @@ class Block:
     last: int
 
 
-def blocks(count: int, last: int) -> list[Block]:
-    """Return the blocks of a log of so many entries: together every entry once, wherever it stands."""
-    starts = range(0, count, SIZE)
+def blocks(signed: int, last: int | None) -> list[Block]:
+    """Return the blocks of a log whose signed size is this: together every entry once, wherever it stands.
+
+    ``last`` is the highest number there is. Whoever writes the database may have chosen it, so that it makes no more
+    blocks than were signed for.
+    """
+    if last is None:
+        return []
+    starts = range(0, max(1, min(signed, last + 1)), SIZE)
     ends = [*(start - 1 for start in starts[1:]), last][: len(starts)]
     return [Block(start, start or _LOWEST, end) for start, end in zip(starts, ends, strict=True)]
 

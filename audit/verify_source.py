@@ -85,10 +85,14 @@ class Source(abc.ABC):
         is_told = [list(map(type, row)) for row in found] == [[int, int]]
         return Extent(*found[0]) if is_told else Extent(0, 0)
 
-    def count(self) -> tuple[int, int]:
-        """Return how many entries there are, and the highest number."""
-        ((count, last),) = self.all("SELECT count(*), max(seq) FROM log_entries")
-        return count, -1 if last is None else last
+    @abc.abstractmethod
+    def count(self) -> int | None:
+        """Return how many entries there are by the table itself; None where they are read from nothing else."""
+
+    def last(self) -> int | None:
+        """Return the highest number of an entry, None where there is none."""
+        ((last,),) = self.all("SELECT max(seq) FROM log_entries")
+        return None if last is None else int(last)
 
     def nodes(self, level: int, first: int, end: int) -> dict[int, Any]:
         """Return the stored nodes of a level, by place."""
