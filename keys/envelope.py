@@ -158,6 +158,10 @@ class WrapContext:
         """Return the context bytes."""
         return context("wrap", self.vault, self.drawer, self.generation, self.recipient)
 
+    def key(self, recipient_key: bytes) -> bytes:
+        """Return the key under which the recipient's wraps of this generation are sealed, and nothing else."""
+        return primitives.mac(recipient_key, context("wrap-key", self.vault, self.drawer, self.generation))
+
 
 def seal_wrap(
     shred_key: bytes,
@@ -169,11 +173,11 @@ def seal_wrap(
     window: Window,
 ) -> bytes:
     """Wrap a generation's private half: version, ``W``, the window sealed for the server (44 bytes), then the
-    private half sealed under the recipient's key, and that again under the drawer's shred key. Both layers
+    private half sealed under a key of the recipient's, and that again under the drawer's shred key. Both layers
     authenticate the window, which tells when a grant ends or a child turns 13, and so never stands in clear.
     """  # noqa: D205
     bound = bound_to.encode() + window.encode()
-    inner = primitives.encrypt(recipient_key, generation.seed, associated=bound)
+    inner = primitives.encrypt(bound_to.key(recipient_key), generation.seed, associated=bound)
     told = primitives.encrypt(window_key, window.encode(), associated=context("wrap-window"))
     return bytes((VERSION, _WRAP)) + told + primitives.encrypt(shred_key, inner, associated=bound)
 
@@ -201,7 +205,7 @@ def open_wrap(
     window = wrap_window(window_key, sealed)
     bound = bound_to.encode() + window.encode()
     inner = primitives.decrypt(shred_key, _body(sealed, _WRAP)[_TOLD:], associated=bound)
-    return PrivateKey(primitives.decrypt(recipient_key, inner, associated=bound)), window
+    return PrivateKey(primitives.decrypt(bound_to.key(recipient_key), inner, associated=bound)), window
 
 
 def _body(sealed: bytes, kind: int) -> bytes:

@@ -6,6 +6,7 @@ the refusal. ``like`` takes the fields of an earlier case; ``change`` damages ``
 """
 
 import hashlib
+import hmac
 import io
 import json
 from collections.abc import Callable
@@ -460,16 +461,12 @@ def test_wrap_is_read_by_hand() -> None:
     sealed = b(case, "sealed")
     label = b"halsovalvet/v1/wrap-window\0"
     window = AESGCM(b(case, "window_key")).decrypt(sealed[2:14], sealed[14:46], label)
-    bound = b"halsovalvet/v1/wrap\0" + b"".join(
-        len(field).to_bytes(2, "big") + field
-        for field in (
-            b(case, "vault"),
-            b(case, "drawer"),
-            case["generation"].to_bytes(8, "big"),
-            case["recipient"].encode(),
-        )
-    )
-    inner = AESGCM(b(case, "shred_key")).decrypt(sealed[46:58], sealed[58:], bound + window)
-    seed = AESGCM(b(case, "recipient_key")).decrypt(inner[:12], inner[12:], bound + window)
+    place = b(case, "vault"), b(case, "drawer"), case["generation"].to_bytes(8, "big")
+    lengthened = [len(field).to_bytes(2, "big") + field for field in (*place, case["recipient"].encode())]
+    bound = b"halsovalvet/v1/wrap\0" + b"".join(lengthened) + window
+    inner = AESGCM(b(case, "shred_key")).decrypt(sealed[46:58], sealed[58:], bound)
+    names = b"halsovalvet/v1/wrap-key\0" + b"".join(lengthened[:3])
+    key = hmac.digest(b(case, "recipient_key"), names, "sha256")
+    seed = AESGCM(key).decrypt(inner[:12], inner[12:], bound)
     assert seed == b(case, "plaintext")
     assert _times(case).encode() == window
