@@ -129,9 +129,8 @@ class PendingLedger:
             rows = list(self._rows(own, [one for one in drafts if one.entry_id not in refused], at_us))
             if rows:  # one statement, and so one transaction and one way to the server and back
                 connection.execute(_add(len(rows)), list(itertools.chain.from_iterable(rows)))
-        if (
-            own.sealed >= own.written
-        ):  # these are the first that wait; the keeper may have sealed them already
+        # These are the first that wait; the keeper may have sealed them already.
+        if own.sealed >= own.written:
             own.waits_since = at_us
         own.written += len(rows)
         self._last_us = at_us
@@ -245,9 +244,8 @@ class PendingLedger:
             (max(tip.at_us, row.at_us), draft) for row in sorted(rows, key=_by_time) for draft in row.drafts()
         ]
         numbered = sequencer.number(connection, tip, timed)
-        if (
-            numbered.refused
-        ):  # it was acknowledged, so it gets its place; the head that it states does not count
+        # One that was refused was acknowledged, so it gets its place; the head that it states does not count.
+        if numbered.refused:
             _logger.error("two heads of one version of a vault became durable at once")
             sequencer.forget()
             for _, draft in timed:

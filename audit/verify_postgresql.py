@@ -52,9 +52,8 @@ class PostgreSQL(Source):
         query = f"SELECT {COLUMNS} FROM log_entries WHERE seq BETWEEN %s AND %s ORDER BY seq LIMIT {BATCH}"  # noqa: S608 our words
         while rows := self.all(query, first, last):
             yield rows
-            if (
-                rows[-1][SEQ] < first
-            ):  # by an index that leads nowhere: that entries are missing shows at the end
+            # By an index that leads nowhere; that entries are missing shows at the end.
+            if rows[-1][SEQ] < first:
                 return
             first = rows[-1][SEQ] + 1
 

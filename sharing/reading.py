@@ -220,9 +220,8 @@ async def open_segments(
         if category in snapshot.drawers
     )
     keys = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
-    for (
-        one
-    ) in sealed:  # every key that will be needed now, while the receipt is young: a long read outlives it
+    # Every key that will be needed now, while the receipt is young: a long read outlives it.
+    for one in sealed:
         keys.release(one.drawer, one.rows)
     return Opened(authorization, query, snapshot.state, sealed, house, keys, parts)
 

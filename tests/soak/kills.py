@@ -30,10 +30,7 @@ SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
 BUNDLE, IMPORTED = 20, 300
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 _PATIENCE = 120
-_CHILD_COMES, _CHILD_LIVES = (
-    10,
-    0.6,
-)  # seconds: until there is an import to end, and for about how long it lives
+_CHILD_COMES, _CHILD_LIVES = 10, 0.6  # seconds: until there is an import to end, and about how long it lives
 
 
 @dataclass
