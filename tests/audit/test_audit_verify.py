@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from audit.events import EventKind
 from audit.leaf import Leaf
 from audit.merkle import Frontier, leaf_hash
 from audit.verify import Fault, Report, verify
+from audit.verify_entries import SIZE, blocks
 from keys.primitives import Signer
 from tests.audit.audit_world import ANNA, BO, CITIZEN, NURSE, ORIGIN, START, House, event, head
 from tests.bench import verifying
@@ -702,3 +704,21 @@ def test_report_stays_short_however_much_is_wrong(copy: House, database: SQLiteC
     report = look(copy)
     assert len(report.findings) <= 1000
     assert str(report.findings[-1])
+
+
+@pytest.mark.parametrize(
+    ("signed", "last", "count"),
+    [
+        (0, None, 0), (0, 0, 1), (0, 1 << 62, 1), (10, 1 << 62, 1), (SIZE, SIZE - 1, 1), (SIZE + 1, SIZE, 2),
+        (1 << 40, SIZE, 2), (1 << 40, -5, 1), (5 * SIZE, 1 << 62, 5),
+    ],
+)  # fmt: skip
+def test_blocks_hold_every_number_once_and_are_no_more_than_was_signed_for(
+    signed: int, last: int | None, count: int
+) -> None:
+    """A row with a number that somebody made up must not make the verifier look for all before it."""
+    found = blocks(signed, last)
+    assert len(found) == count
+    if last is not None:
+        assert (found[0].least, found[-1].last) == (-(1 << 63), last)
+    assert all(after.least == before.last + 1 for before, after in pairwise(found))

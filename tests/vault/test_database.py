@@ -1,6 +1,7 @@
 """What a snapshot and a transaction promise, alike on both engines, and what comes of a database's faults."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from audit.database import write_ahead
 from tests import postgres
 from tests.faults import happens
 from vault import database as module
@@ -324,3 +326,21 @@ def test_no_two_statements_are_said_for_a_reading_than_begin_and_its_own(databas
     database.read_now(get)
     database.look_now(get)
     assert said == ["BEGIN", "SELECT", "ROLLBACK", "SELECT"]
+
+
+def test_new_file_that_another_process_has_alone_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    """SQLite itself would not wait at all for the right to begin a write-ahead log."""
+    alone, other = connections = [
+        sqlite3.connect(tmp_path / "new.db", timeout=0, isolation_level=None, check_same_thread=False)
+        for _ in range(2)
+    ]
+    alone.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        write_ahead(other, 50)
+    leaving = threading.Timer(0.2, alone.execute, ["ROLLBACK"])
+    leaving.start()
+    write_ahead(other, 30_000)
+    leaving.join()
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    for connection in connections:
+        connection.close()
