@@ -32,12 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_BLOCK = 256 << 20
 
 
-def encode(columns: Columns) -> bytes:
-    """Write records as one compressed block."""
-    return encode_all(columns, [len(columns)])[0]
-
-
-def encode_all(columns: Columns, ends: Sequence[int]) -> list[bytes]:
+def encode(columns: Columns, ends: Sequence[int]) -> list[bytes]:
     """Write records as blocks that lie one behind the other: each of the rows up to one of ``ends``.
 
     What is counted in ticks, and how wide, is settled for all together: to ask of each takes longer than it saves.

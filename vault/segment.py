@@ -144,7 +144,7 @@ def _sealed(
     """Seal segments that lie one behind the other: each of the rows up to one of ``ends``."""
     fingerprints, at = write_marks(columns.fingerprint), microseconds(written)
     marks = [fingerprints[8 * begin : 8 * end] for begin, end in pairwise([0, *ends])]
-    parts = zip(places, codec.encode_all(columns, ends), summary.summarise(columns, ends), marks, strict=True)
+    parts = zip(places, codec.encode(columns, ends), summary.summarise(columns, ends), marks, strict=True)
     return [_boxed(*part, import_id, at) for part in parts]
 
 

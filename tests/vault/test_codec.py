@@ -88,7 +88,8 @@ def any_records(draw: st.DrawFn) -> Record:
 
 def encode(records: list[Record]) -> bytes:
     """Encode records."""
-    return codec.encode(Columns.of(records))
+    (block,) = codec.encode(Columns.of(records), [len(records)])
+    return block
 
 
 def marks(records: list[Record]) -> bytes:
