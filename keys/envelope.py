@@ -46,6 +46,9 @@ def _label(label: str) -> bytes:
     return f"halsovalvet/v1/{label}\0".encode()
 
 
+_OWN = context("own-key")
+
+
 def seal_box(key: bytes, plaintext: bytes, *, bound_to: bytes) -> bytes:
     """Seal ``plaintext`` under a 32-byte key: version, ``B``, nonce (12), ciphertext, tag (16)."""
     return _BOX_BEGINS + primitives.encrypt(key, plaintext, associated=bound_to)
@@ -77,13 +80,25 @@ def seal_key(public: PublicKey, key: bytes, *, bound_to: bytes) -> bytes:
     return bytes((VERSION, _SEALED_KEY)) + public.seal(key, info=bound_to)
 
 
+def settle_key(opener: Opener, key: bytes, *, bound_to: bytes) -> bytes:
+    """Seal a 32-byte key for whoever holds the private half, by whoever holds it: a box under its own key."""
+    return seal_box(opener.own_key(_OWN), key, bound_to=bound_to)
+
+
+def is_settled(sealed: bytes) -> bool:
+    """Tell whether a key was sealed by :func:`settle_key`."""
+    return sealed.startswith(_BOX_BEGINS)
+
+
 def open_key(opener: Opener, sealed: bytes, *, bound_to: bytes) -> bytes:
-    """Open a sealed key.
+    """Open a key that either of them sealed.
 
     Raises:
-        MalformedError: not a version 1 sealed key.
+        MalformedError: not a version 1 sealed key, nor a box.
         CannotOpenError: wrong private half or context, or changed bytes.
     """
+    if is_settled(sealed):
+        return open_box(opener.own_key(_OWN), sealed, bound_to=bound_to)
     return opener.open(_body(sealed, _SEALED_KEY), info=bound_to)
 
 

@@ -9,6 +9,7 @@ import hmac
 import os
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -184,20 +185,26 @@ class PrivateKey:
         return PublicKey(mlkem.public_bytes_raw() + x25519.public_bytes_raw())
 
     def opener(self) -> "Opener":
-        """Return the key ready for many openings (parsing the seed costs more than one opening)."""
-        return Opener(
-            MLKEM768X25519PrivateKey(
-                MLKEM768PrivateKey.from_seed_bytes(self.seed[:64]),
-                X25519PrivateKey.from_private_bytes(self.seed[64:]),
-            )
-        )
+        """Return the key ready for many openings."""
+        return Opener(self)
 
 
 class Opener:
-    """A parsed private key."""
+    """A private key that is parsed once, when it is first needed: that costs more than one opening."""
 
-    def __init__(self, key: MLKEM768X25519PrivateKey) -> None:
-        self._key = key
+    def __init__(self, private: PrivateKey) -> None:
+        self._seed = private.seed
+
+    def own_key(self, label: bytes) -> bytes:
+        """Derive a symmetric key, bound to ``label``, that only the private half gives."""
+        return mac(self._seed, label)
+
+    @cached_property
+    def _key(self) -> MLKEM768X25519PrivateKey:
+        return MLKEM768X25519PrivateKey(
+            MLKEM768PrivateKey.from_seed_bytes(self._seed[:64]),
+            X25519PrivateKey.from_private_bytes(self._seed[64:]),
+        )
 
     def open(self, sealed: bytes, *, info: bytes) -> bytes:
         """Open what was sealed to the public half.

@@ -1,9 +1,13 @@
-"""Putting small segments together: a home meter's three values a day would else cost an opening each for ever.
+"""Putting in order what others, who may add and not read, have brought: for whoever reads it afterwards.
 
 It happens when the *owner* opens a drawer, within the keys that the owner's own request released, and never
-when others read. What stands on a shelf stays what it is, in fewer and fuller segments; those of different
-imports are kept apart, since undoing an import removes its own. It is a change of the vault like any other: one
-write transaction, a new head, and the head in the outcome entry (docs/adr/0017-reading-at-size.md).
+when others read:
+
+- small segments are put together: a home meter's three values a day would else cost an opening each for ever. Those of
+  different imports are kept apart, since undoing an import removes its own (docs/adr/0017-reading-at-size.md);
+- locks are settled: a post-quantum opening each would else be paid at every reading (docs/adr/0022-settled-locks.md).
+
+It is a change of the vault like any other: one write transaction, a new head, and the head in the outcome entry.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +36,8 @@ MANY = 32
 SMALL = FULL // 16
 #: What one request puts together at most: segments, and records.
 _MOST, _MOST_RECORDS = 1024, 4 * FULL
+#: So many locks are settled by one request at most.
+_MOST_LOCKS = 256
 
 Shelves = Mapping[Category, tuple[Drawer, Sequence[Segment]]]
 
@@ -54,25 +60,39 @@ class _Pile:
     columns: Columns
 
 
+@dataclass(frozen=True, slots=True)
+class _Tidied:
+    """What is ready to be stored: piles to be sealed anew, and by category the segments whose locks are settled."""
+
+    piles: Sequence[_Pile]
+    locks: Mapping[Category, Sequence[Segment]]
+
+
 async def compact(
     house: House, authorization: Authorization, opening: Opening, loaded: VaultState, shelves: Shelves
-) -> tuple[HeadRef | None, int]:
-    """Put small segments together where the owner reads; return the new head if there is one, and how many went.
+) -> tuple[HeadRef | None, Mapping[str, int]]:
+    """Put in order what the owner reads; return the new head if there is one, and what the log is told of it.
 
     The reading that it comes with does not fail by it: where another was first, or the database takes no
     changes now, all stays as it is until the next time.
     """
-    crowds = list(_crowds(shelves))
-    if not crowds or not _is_owner(house, authorization, loaded):
-        return None, 0
+    crowds, rough = list(_crowds(shelves)), any(_rough(rows) for _, rows in shelves.values())
+    if not (crowds or rough) or not _is_owner(house, authorization, loaded):
+        return None, {}
     try:
-        piles = await aside(lambda: list(_piles(house, opening, loaded, crowds)))
-        if not piles:
-            return None, 0
-        head = await house.database.write(lambda connection: _store(house, connection, loaded.vault, piles))
+        tidied = await aside(lambda: _tidy(house, opening, loaded, shelves, crowds))
+        if not (tidied.piles or tidied.locks):
+            return None, {}
+        head = await house.database.write(
+            lambda connection: _store(house, connection, loaded.vault, tidied, opening)
+        )
     except (StaleGenerationError, MovedOnError, NoVaultError, DatabaseUnavailableError):
-        return None, 0
-    return head, sum(len(pile.rows) for pile in piles)
+        return None, {}
+    counts = {
+        "compacted": sum(len(pile.rows) for pile in tidied.piles),
+        "settled": sum(map(len, tidied.locks.values())),
+    }
+    return head, {name: count for name, count in counts.items() if count}
 
 
 def _is_owner(house: House, authorization: Authorization, loaded: VaultState) -> bool:
@@ -91,6 +111,25 @@ def _crowds(shelves: Shelves) -> Iterator[_Crowd]:
         for row in rows:
             crowds.setdefault((row.tag, row.import_id), []).append(row)
         yield from (_Crowd(category, drawer, crowd) for crowd in crowds.values() if len(crowd) > MANY)
+
+
+def _rough(rows: Sequence[Segment]) -> list[Segment]:
+    """Return those whose lock is still sealed as whoever may only add seals it."""
+    return [row for row in rows if not segment.is_settled(row)]
+
+
+def _tidy(
+    house: House, opening: Opening, loaded: VaultState, shelves: Shelves, crowds: Iterable[_Crowd]
+) -> _Tidied:
+    """Open and settle, as much as one request may."""
+    piles = list(_piles(house, opening, loaded, crowds))
+    gone = {row.segment for pile in piles for row in pile.rows}
+    locks, room = dict[Category, Sequence[Segment]](), _MOST_LOCKS
+    for category, (drawer, rows) in shelves.items():
+        if kept := [row for row in _rough(rows) if row.segment not in gone][:room]:
+            locks[category] = opening.settled(drawer, kept)
+            room -= len(kept)
+    return _Tidied(piles, locks)
 
 
 def _piles(house: House, opening: Opening, loaded: VaultState, crowds: Iterable[_Crowd]) -> Iterator[_Pile]:
@@ -118,13 +157,16 @@ def _small(house: House, loaded: VaultState, crowd: _Crowd) -> list[Segment]:
     return house.database.read_now(work)
 
 
-def _store(house: House, connection: Connection, vault: bytes, piles: Iterable[_Pile]) -> HeadRef:
+def _store(house: House, connection: Connection, vault: bytes, tidied: _Tidied, opening: Opening) -> HeadRef:
     change = house.change(connection, vault, house.clock())
-    for pile in piles:
+    for category, settled in tidied.locks.items():
+        change.relock(category, settled)
+    for pile in tidied.piles:
         wanted = house.wanted(change.state, pile.category, change.at)
         generation, public = change.generation_for(pile.category, wanted)
         drawer, first = naming.drawer_id(change.state.keys, pile.category), pile.rows[0]
-        lock = Lock.to(public, vault=vault, drawer=drawer, generation=generation)
+        half = opening.opener(drawer, generation) or public
+        lock = Lock.to(half, vault=vault, drawer=drawer, generation=generation)
         shelf = (Place(lock, first.tag), len(pile.columns))
         full = segment.seal_all(pile.columns, [shelf], import_id=first.import_id, written=change.at)
         change.remove(pile.category, pile.rows)

@@ -166,7 +166,7 @@ class Opened:
         if head is None:
             self.end_now(counts)
         else:
-            await house.changed(self.authorization, head, {**counts, "compacted": tidied})
+            await house.changed(self.authorization, head, {**counts, **tidied})
 
     def end_now(self, counts: Mapping[str, int]) -> None:
         """Tell the log what came out, and nothing more."""

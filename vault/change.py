@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert
 
 from audit.events import HeadRef
 from consent.codec import seal_rules
@@ -38,6 +38,10 @@ _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
 _PUT_HEAD = "UPDATE vaults SET head = ?, head_mac = ?, rules = coalesce(?, rules) WHERE vault_id = ?"
 _PUT_MANIFEST = "UPDATE drawers SET manifest = ? WHERE vault_id = ? AND drawer = ?"
+_PUT_LOCK = """
+UPDATE segments SET generation = ?, sealed_key = ?, digests = ?
+WHERE vault_id = ? AND drawer = ? AND tag = ? AND segment = ?
+"""
 _AT_ONCE = 500  # ids in one statement; engines bound it
 
 
@@ -125,9 +129,10 @@ class Change:
         """
         found = self.drawer(name)
         if found is None:
-            return self._new_generation(Drawer(name, self._id(name), {}, (), {}), wanted)
-        if self._is_wider(found, wanted, found.current):
-            return self._new_generation(found, wanted)
+            found = Drawer(name, self._id(name), {}, (), {})
+        if not found.publics or self._is_wider(found, wanted, found.current):
+            generation, key = self._new_generation(found, wanted)
+            return generation, key.public()
         return found.current, PublicKey(found.publics[found.current])
 
     def add(self, name: DrawerName, rows: Sequence[Segment]) -> None:
@@ -173,6 +178,23 @@ class Change:
         kept = [row for row in there if row.segment not in gone]
         self._delete_segments(found, gone)
         self._restack(found, kept, tags)
+
+    def relock(self, name: DrawerName, rows: Sequence[Segment]) -> None:
+        """Replace the sealed keys of segments by those given.
+
+        Raises:
+            StaleGenerationError: one of them is gone, or has moved to another generation.
+        """
+        found = self._existing(name)
+        tags = {row.tag for row in rows}
+        there = {row.segment: row for row in self._shelves(found, tags)}
+        for row in rows:
+            old = there.get(row.segment)
+            if old is None or (old.generation, old.digests[32:]) != (row.generation, row.digests[32:]):
+                raise StaleGenerationError("moved by another")
+            there[row.segment] = row
+        self._put_locks(found, rows)
+        self._restack(found, list(there.values()), tags)
 
     def conform(
         self, name: DrawerName, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]
@@ -224,7 +246,7 @@ class Change:
     def _window(self, row: SealedWrap) -> Window:
         return wrap_window(self.state.keys.windows, row.sealed)
 
-    def _new_generation(self, found: Drawer, wanted: Mapping[str, Window]) -> tuple[int, PublicKey]:
+    def _new_generation(self, found: Drawer, wanted: Mapping[str, Window]) -> tuple[int, PrivateKey]:
         key = PrivateKey.generate()
         public = key.public()
         generation = max(found.publics, default=0) + 1
@@ -234,7 +256,7 @@ class Change:
         self._connection.execute(insert(_GENERATIONS).values(**at, generation=generation, public=public.raw))
         grown = replace(found, publics={**found.publics, generation: public.raw})
         self._complete(grown, generation, wanted, key)
-        return generation, public
+        return generation, key
 
     def _complete(
         self, found: Drawer, generation: int, wanted: Mapping[str, Window], key: PrivateKey
@@ -264,19 +286,10 @@ class Change:
 
     def _rotate(self, found: Drawer, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]) -> int:
         openers = {generation: privates[generation].opener() for generation in found.publics}
-        rows = state.segments(self._connection, self.state, found, parts=Parts.SUMMARY)
-        generation, public = self._new_generation(found, wanted)
-        resealed = segment.reseal(rows, openers, public=public, generation=generation)
-        for row in resealed:
-            self._connection.execute(
-                update(_SEGMENTS)
-                .where(
-                    *self._where(_SEGMENTS, found),
-                    _SEGMENTS.c.tag == row.tag,
-                    _SEGMENTS.c.segment == row.segment,
-                )
-                .values(generation=generation, sealed_key=row.sealed_key, digests=row.digests)
-            )
+        rows = state.segments(self._connection, self.state, found, parts=Parts.KEYS)
+        generation, key = self._new_generation(found, wanted)
+        resealed = segment.settle(rows, {**openers, generation: key.opener()}, generation=generation)
+        self._put_locks(found, resealed)
         for table in (_GENERATIONS, _WRAPS):
             self._connection.execute(
                 delete(table).where(*self._where(table, found), table.c.generation != generation)
@@ -284,7 +297,7 @@ class Change:
         fresh = self._existing(found.name)
         only = replace(
             fresh,
-            publics={generation: public.raw},
+            publics={generation: key.public().raw},
             wraps=tuple(row for row in fresh.wraps if row.generation == generation),
         )
         self._restack(only, resealed, set(only.shelves))
@@ -306,6 +319,11 @@ class Change:
         manifest = heads.encode_manifest(shelves)
         database.run(self._connection, _PUT_MANIFEST, (manifest, self.state.vault, found.id))
         self._settle(replace(found, shelves=shelves))
+
+    def _put_locks(self, found: Drawer, rows: Iterable[Segment]) -> None:
+        at = self.state.vault, found.id
+        put = [(row.generation, row.sealed_key, row.digests, *at, row.tag, row.segment) for row in rows]
+        database.run_each(self._connection, _PUT_LOCK, put)
 
     def _delete_segments(self, found: Drawer, ids: Iterable[bytes]) -> None:
         gone = list(ids)

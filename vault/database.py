@@ -208,6 +208,16 @@ def run(connection: Connection, sql: str, parameters: Sequence[Any]) -> Any:
         return _kept_cursor(connection).execute(_translated(sql), parameters)
 
 
+def run_each(connection: Connection, sql: str, values: Sequence[Sequence[Any]]) -> None:
+    """Run a statement once for each of ``values``, as :func:`run` does; on PostgreSQL without waiting in between."""
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
+        driver.executemany(sql, values)
+        return
+    with _told(connection):
+        _kept_cursor(connection).executemany(_translated(sql), values)
+
+
 def insert(connection: Connection, table: Table, values: Sequence[Sequence[Any]]) -> None:
     """Insert many rows by the driver alone, each with a value for all of the table's columns; on PostgreSQL by COPY."""
     driver, names = _driver(connection), ", ".join(table.columns.keys())

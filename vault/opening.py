@@ -61,6 +61,15 @@ class Opening:
         for row in rows:
             yield segment.open_summary(row, self._segment_key(drawer, row))
 
+    def opener(self, drawer: bytes, generation: int) -> Opener | None:
+        """Return the private half of a drawer's generation, if it was released."""
+        return self._openers.get((drawer, generation))
+
+    def settled(self, drawer: Drawer, rows: Sequence[Segment]) -> list[Segment]:
+        """Return segments with their locks settled."""
+        generations = {row.generation for row in rows}
+        return segment.settle(rows, {one: self._opener(drawer, one) for one in generations})
+
     def _segment_key(self, drawer: Drawer, row: Segment) -> bytes:
         mark = (drawer.id, row.generation, row.sealed_key)
         if mark not in self._secrets:

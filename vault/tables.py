@@ -71,7 +71,7 @@ class SegmentRow(SQLModel, table=True):
     drawer: bytes = Field(primary_key=True, sa_type=LargeBinary)
     tag: bytes = Field(primary_key=True, sa_type=LargeBinary)
     segment: bytes = Field(primary_key=True, sa_type=LargeBinary)
-    generation: int  # whose public half sealed the key; re-sealing moves it on
+    generation: int  # whose pair sealed the key; settling it in another moves it on
     born: int  # the generation in the header, which never changes
     import_id: bytes = Field(sa_type=LargeBinary, index=True)  # empty where no import brought it
     sealed_key: bytes = Field(sa_type=LargeBinary)

@@ -41,6 +41,7 @@ from identity.principal import Citizen, Principal
 from policies.vocabulary import Category
 from sharing import adding, granting
 from sharing.house import author_of
+from tests.bench.sites import look_through
 from vault.database import Database
 from vault.measures import LOINC
 from vault.record import Code, Origin, Provenance, Quantity, Record
@@ -115,6 +116,7 @@ async def _fill(valv: Valv) -> dict[str, str]:
     }
     rule = parse_rule(posted, id=granting.new_rule_id(), author=alias.hex(), created=now)
     await granting.grant(house, anna, alias, rule)
+    await look_through(house, anna)
     return {
         "read": f"/fhir/Observation/{added.records[0].id}?patient={alias.hex()}",
         "plain": f"/bench/plain/{WEEKS}",

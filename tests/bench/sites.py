@@ -18,8 +18,11 @@ from identity.principal import Citizen, Principal
 from policies.vocabulary import MEASUREMENTS
 from sharing import granting
 from sharing.house import House
+from sharing.reading import Query, open_segments
 from tests import postgres
 from tests.bench.plain import Plain, PostgresqlPlain, SqlitePlain
+from vault import segment
+from vault.segment import Parts
 
 _SIZES = """
 SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -100,6 +103,15 @@ def open_site(engine: Engine) -> Iterator[Site]:
         wiring.create(settings, demo=True)
         valv = stack.enter_context(closing(wiring.open_installation(settings)))
         yield Site(engine, valv, _citizen(valv), _persona(valv, "nurse-vc"), plain)
+
+
+async def look_through(house: House, owner: Citizen) -> None:
+    """Let the citizen look at all she has, as often as it takes until all of it is in order."""
+    rough = True
+    while rough:
+        opened = await open_segments(house, owner, owner.person.alias, Query(), Parts.SUMMARY)
+        await opened.end({"summaries": opened.count})
+        rough = not all(segment.is_settled(row) for one in opened.sealed for row in one.rows)
 
 
 async def enter(site: Site) -> None:

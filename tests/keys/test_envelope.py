@@ -54,6 +54,10 @@ FORMATS = {
         envelope.seal_key(PAIR.public(), KEY, bound_to=b"c"),
         lambda raw: envelope.open_key(PAIR.opener(), raw, bound_to=b"c"),
     ),
+    "settled key": Format(
+        envelope.settle_key(OTHER_PAIR.opener(), KEY, bound_to=b"c"),
+        lambda raw: envelope.open_key(OTHER_PAIR.opener(), raw, bound_to=b"c"),
+    ),
     "wrap": Format(
         envelope.seal_wrap(KEY, WINDOW_KEY, RECIPIENT, OTHER_PAIR, bound_to=BOUND, window=Window()),
         lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, raw, bound_to=BOUND),
@@ -118,6 +122,18 @@ def test_sealed_key_round_trip(key: bytes, bound: bytes) -> None:
     sealed = envelope.seal_key(PAIR.public(), key, bound_to=bound)
     assert envelope.open_key(PAIR.opener(), sealed, bound_to=bound) == key
     assert len(sealed) == 2 + 1120 + 32 + 16
+    with pytest.raises(CannotOpenError):
+        envelope.open_key(PAIR.opener(), sealed, bound_to=bound + b"\0")
+    with pytest.raises(CannotOpenError):
+        envelope.open_key(OTHER_PAIR.opener(), sealed, bound_to=bound)
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=100))
+def test_settled_key_round_trip(key: bytes, bound: bytes) -> None:
+    """Who holds the private half opens it as any other; the public half gives nothing that would."""
+    sealed = envelope.settle_key(PAIR.opener(), key, bound_to=bound)
+    assert envelope.open_key(PAIR.opener(), sealed, bound_to=bound) == key
+    assert len(sealed) == 2 + 12 + 32 + 16
     with pytest.raises(CannotOpenError):
         envelope.open_key(PAIR.opener(), sealed, bound_to=bound + b"\0")
     with pytest.raises(CannotOpenError):

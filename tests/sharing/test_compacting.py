@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from audit.events import EventKind
+from consent.gate import Refused
 from identity.principal import Staff
 from policies.vocabulary import Category
 from sharing import compacting, paging, summing
@@ -13,6 +14,7 @@ from sharing.paging import Wish
 from sharing.reading import Query, open_segments
 from tests.importers.import_inputs import export, row
 from tests.world import World, weight
+from vault import segment
 from vault.database import Database, DatabaseUnavailableError, Fault
 from vault.segment import Parts, Segment
 
@@ -180,3 +182,89 @@ async def test_no_more_is_put_together_than_one_request_may(
     monkeypatch.setattr(compacting, "_MOST", LONE - 3)
     await ids(lone)
     assert sorted(len(one.fingerprints) // 8 for one in segments(lone)) == [1, 1, 1, LONE - 3]
+
+
+@pytest.fixture
+async def brought(world: World) -> World:
+    """Return a country where three values of Anna's came one after another."""
+    await world.enter("anna")
+    for n in range(3):
+        await world.add("anna", "anna", weight(f"7{n}.0"))
+    return world
+
+
+async def test_owner_who_reads_settles_the_locks_and_others_go_on_reading(brought: World) -> None:
+    """Whoever adds knows the public half only; after the owner has looked, nobody pays for that any more."""
+    nurse = brought.who("nurse-vc")
+    assert isinstance(nurse, Staff)
+    await brought.allow("anna", "unit", nurse.commission.unit.id, WEIGHT)
+    before = await ids(brought, by="nurse-vc")
+    assert not any(map(segment.is_settled, segments(brought)))
+    assert await ids(brought) == before
+    assert all(map(segment.is_settled, segments(brought)))
+    events = [one.event for one in brought.house.log.entries_of_vault(brought.vault("anna"), limit=5)]
+    (settled,) = [event for event in events if event and "settled" in event.counts]
+    assert settled.counts == {"records": 3, "settled": 3}
+    assert settled.head is not None
+    assert await ids(brought) == await ids(brought, by="nurse-vc") == before
+
+
+async def test_settled_locks_are_not_settled_again(brought: World) -> None:
+    """A reading that finds all in order writes nothing to the vault."""
+    await ids(brought)
+    before = brought.load("anna").head.version
+    await ids(brought)
+    assert brought.load("anna").head.version == before
+    await brought.add("anna", "anna", weight("80.0"))
+    await ids(brought)
+    assert all(map(segment.is_settled, segments(brought)))
+    assert brought.load("anna").head.version == before + 2
+
+
+async def test_revocation_moves_settled_locks_to_the_new_generation(brought: World) -> None:
+    """The old private half, or a key derived from it, opens none of them."""
+    nurse = brought.who("nurse-vc")
+    assert isinstance(nurse, Staff)
+    rule = await brought.allow("anna", "unit", nurse.commission.unit.id, WEIGHT)
+    mine = await ids(brought)
+    old = segments(brought)
+    await brought.revoke("anna", rule)
+    new = segments(brought)
+    assert {row.generation for row in new} == {2}
+    assert {row.sealed_key for row in old}.isdisjoint(row.sealed_key for row in new)
+    assert all(map(segment.is_settled, new))
+    with pytest.raises(Refused):
+        await ids(brought, by="nurse-vc")
+    assert await ids(brought) == mine
+
+
+async def test_what_was_put_together_is_settled_at_once(lone: World) -> None:
+    """The owner's private half is at hand."""
+    await ids(lone)
+    assert all(map(segment.is_settled, segments(lone)))
+
+
+async def test_a_revocation_in_between_is_not_undone_by_settling(brought: World) -> None:
+    """Locks that were opened before it are of a generation that is gone."""
+    nurse, house = brought.who("nurse-vc"), brought.house
+    assert isinstance(nurse, Staff)
+    rule = await brought.allow("anna", "unit", nurse.commission.unit.id, WEIGHT)
+    opened = await open_segments(
+        house, brought.who("anna"), brought.alias("anna"), Query((WEIGHT,)), Parts.BODY
+    )
+    await brought.revoke("anna", rule)
+    after = segments(brought)
+    await opened.end({"records": 3})
+    assert segments(brought) == after
+    assert len(await ids(brought)) == 3
+
+
+async def test_no_more_locks_are_settled_than_one_request_may(
+    brought: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest waits for the next time."""
+    monkeypatch.setattr(compacting, "_MOST_LOCKS", 2)
+    await ids(brought)
+    assert sorted(map(segment.is_settled, segments(brought))) == [False, True, True]
+    await ids(brought)
+    assert all(map(segment.is_settled, segments(brought)))

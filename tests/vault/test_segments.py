@@ -95,7 +95,7 @@ def test_resealed_segment_opens_by_the_new_generation_only() -> None:
     """Body and summary stay as they are; neither need be at hand."""
     old, new = sealed(weight("70.5")), PrivateKey.generate()
     bare = old._replace(body=b"", fingerprints=b"")
-    (moved,) = segment.reseal([bare], {1: PAIR.opener()}, public=new.public(), generation=2)
+    (moved,) = segment.settle([bare], {1: PAIR.opener(), 2: new.opener()}, generation=2)
     assert (moved.generation, moved.born) == (2, 1)
     with pytest.raises(CannotOpenError):
         key_of(moved)
@@ -103,6 +103,19 @@ def test_resealed_segment_opens_by_the_new_generation_only() -> None:
     (record,) = segment.open_body(whole, key_of(whole, new)).records()
     assert record.quantity == weight("70.5").quantity
     segment.digest(whole, Parts.ALL)
+
+
+def test_settled_segment_opens_as_before() -> None:
+    """In its own generation, and by no public-key operation."""
+    rough = sealed(weight("70.5"))
+    (settled,) = segment.settle([rough], {1: PAIR.opener()})
+    assert (segment.is_settled(rough), segment.is_settled(settled)) == (False, True)
+    assert (settled.generation, key_of(settled)) == (1, key_of(rough))
+    segment.digest(settled, Parts.ALL)
+    with pytest.raises(CannotOpenError):
+        key_of(settled, PrivateKey.generate())
+    with pytest.raises(CannotOpenError):
+        key_of(settled._replace(generation=2))
 
 
 def test_summary_says_how_many_first_last_and_newest() -> None:

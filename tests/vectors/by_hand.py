@@ -28,6 +28,12 @@ def open_hpke(seed: bytes, sealed: bytes, info: bytes) -> bytes:
     return AESGCM(key).decrypt(nonce, ciphertext, b"")
 
 
+def open_settled(seed: bytes, sealed: bytes, bound: bytes) -> bytes:
+    """Open ``nonce ‖ ciphertext`` under the private half's own key."""
+    key = hmac.digest(seed, b"halsovalvet/v1/own-key\0", "sha256")
+    return AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)
+
+
 def _secret(seed: bytes, enc: bytes) -> bytes:
     own = X25519PrivateKey.from_private_bytes(seed[64:])
     first = MLKEM768PrivateKey.from_seed_bytes(seed[:64]).decapsulate(enc[:1088])
