@@ -88,16 +88,16 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         case Access.DEMO if valv_of(connection).demo:
             return
         case Access.SESSION:
-            connection.state.caller = await _from_cookie(connection)
+            connection.scope["state"]["caller"] = await _from_cookie(connection)
         case Access.BEARER:
-            connection.state.caller = _from_bearer(connection)
+            connection.scope["state"]["caller"] = _from_bearer(connection)
         case _:
             raise PermissionDeniedException
 
 
 def caller(request: Request[Any, Any, State]) -> Caller:
     """Return who the guard let in."""
-    return cast("Caller", request.state.caller)
+    return cast("Caller", request.scope["state"]["caller"])
 
 
 def principal(request: Request[Any, Any, State]) -> Principal:

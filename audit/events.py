@@ -5,7 +5,6 @@ time, the user's and the patient's identity; the words for activity and purpose 
 contract.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -134,16 +133,14 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
                 assert_never(principal)
 
 
-@dataclass(frozen=True, slots=True)
-class HeadRef:
+class HeadRef(msgspec.Struct, frozen=True):
     """A vault's head as a leaf states it: version (from 1) and SHA-256 of the head statement."""
 
     version: int
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One thing that happened. ``vault`` is the vault id (16 bytes) or None where no vault is concerned.
 
     ``rules`` are the ids of the rules that decided; ``reason`` is a closed word for a refusal; ``counts``
@@ -165,6 +162,6 @@ class Event:
     rules: tuple[str, ...] = ()
     policy_hash: str = ""
     subject: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = {}
     outcome_of: bytes | None = None
     head: HeadRef | None = None

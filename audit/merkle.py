@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+_sha256 = hashlib.sha256
 HASH_SIZE = 32
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+EMPTY_ROOT = _sha256(b"").digest()
 
-Node = tuple[int, int, bytes]  # level, index, hash
+Nodes = tuple[int, int, tuple[bytes, ...]]  # level, index of the first, hashes
 FindNode = Callable[[int, int], bytes]  # (level, index) -> hash
 
 
@@ -21,12 +22,12 @@ class ProofError(Exception):
 
 def leaf_hash(data: bytes) -> bytes:
     """Return SHA-256 of 0x00 and the leaf's data."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    return _sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return SHA-256 of 0x01 and the two children."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return _sha256(b"\x01" + left + right).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ class Frontier:
         if self.size < 0 or len(self.peaks) != self.size.bit_count():
             raise ValueError("a frontier has one peak for each set bit of its size")
 
-    def append(self, leaves: Sequence[bytes]) -> tuple["Frontier", list[Node]]:
-        """Add leaf hashes; return the new frontier and every node that became complete, leaves left out.
+    def append(self, leaves: Sequence[bytes]) -> tuple["Frontier", list[Nodes]]:
+        """Add leaf hashes; return the new frontier and the nodes that became complete, leaves left out, by level.
 
         Level by level: what stands there already is the left one's, what has no right one stays there.
         """
-        peaks, rest, complete = list(self.peaks), list[bytes](), list[Node]()
+        peaks, rest, complete = list(self.peaks), list[bytes](), list[Nodes]()
         nodes, level, index = list(leaves), 0, self.size
         while nodes:
             if index & 1:
@@ -55,7 +56,7 @@ class Frontier:
                 rest.append(nodes.pop())
             nodes = list(map(node_hash, nodes[::2], nodes[1::2]))
             level, index = level + 1, index >> 1
-            complete += [(level, index + place, node) for place, node in enumerate(nodes)]
+            complete.append((level, index, tuple(nodes)))
         return Frontier(self.size + len(leaves), (*peaks, *reversed(rest))), complete
 
     def root(self) -> bytes:

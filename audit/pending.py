@@ -173,16 +173,16 @@ class PendingLedger:
     # --- any thread, in turn
 
     def seal(self, *, wait: bool) -> bool:
-        """Number what is durable, oldest first.
+        """Number what is durable now, oldest first; what comes meanwhile waits for the next time.
 
         Raises:
             LogUnavailableError: a row was changed, removed or repeated; nothing of its transaction is done.
         """
-        found = False
         with self._turn:
-            while self._seal_some(wait=wait):
-                found = True
-        return found
+            sealed = count = self._seal_some(wait=wait)
+            while count >= MOST_AT_ONCE:
+                sealed += (count := self._seal_some(wait=wait))
+        return sealed > 0
 
     def checkpoint(self) -> None:
         """Carry a checkpoint out of the database; the first one makes the tip's row."""
@@ -213,17 +213,17 @@ class PendingLedger:
         self._writing.close()
         self._sealing.close()
 
-    def _seal_some(self, *, wait: bool) -> bool:
-        """Seal the oldest rows; tell whether there may be more."""
+    def _seal_some(self, *, wait: bool) -> int:
+        """Seal the oldest rows; return how many there were: fewer than :data:`MOST_AT_ONCE` are all."""
         own, written = self._own, self._own.written
         with self._sealing.lent() as connection:
             (self._oldest_us,) = connection.execute("SELECT min(at_us) FROM log_pending").fetchone()
         if self._oldest_us is None and own.sealed == written:
-            return False
+            return 0
         with self._sealing.transaction() as connection:
             locked = connection.execute(_LOCK if wait else _LOCK_IF_FREE).fetchone()
             if locked is None and not wait:
-                return False  # another process is at it
+                return 0  # another process is at it
             rows = sorted(Row(*row) for row in connection.execute(_TAKE).fetchall())
             lasts = self._checked(connection, rows, own)
             if len(rows) < MOST_AT_ONCE and lasts[own.id] < written:
@@ -233,7 +233,7 @@ class PendingLedger:
                 connection.execute(_KEEP_LAST, (writer, lasts[writer], self._mac_of(writer, lasts[writer])))
         self._sequencer.settle(tip)
         self._oldest_us, own.sealed = None, lasts[own.id]
-        return bool(rows)
+        return len(rows)
 
     def _sequence(self, connection: Connection, rows: Sequence[Row]) -> Tip:
         sequencer = self._sequencer

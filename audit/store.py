@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from audit.database import Connection
 from audit.leaf import NOBODY, Leaf, MalformedLeafError
-from audit.merkle import FindNode, Node, leaf_hash, node_hash
+from audit.merkle import FindNode, Nodes, leaf_hash, node_hash
 
 #: Nodes are kept at levels that are multiples of this; what lies between is recomputed.
 STRIDE = 8
@@ -101,11 +101,14 @@ def _run(seqs: Sequence[int]) -> bytes:
     return struct.pack(f">{len(seqs)}Q", *seqs)
 
 
-def add_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
+def add_nodes(connection: Connection, complete: Iterable[Nodes]) -> None:
     """Keep those of the completed nodes whose level is kept."""
-    for node in nodes:
-        if node[0] % STRIDE == 0:
-            connection.execute("INSERT INTO log_nodes (level, idx, hash) VALUES (?, ?, ?)", node)
+    for level, first, hashes in complete:
+        if level % STRIDE == 0:
+            for index, node in enumerate(hashes, first):
+                connection.execute(
+                    "INSERT INTO log_nodes (level, idx, hash) VALUES (?, ?, ?)", (level, index, node)
+                )
 
 
 def put_tip(connection: Connection, tip: StoredTip) -> None:

@@ -11,11 +11,13 @@ for: :mod:`consent.recipients` is consent a second time.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol, assert_never
+
+from msgspec.structs import replace
 
 from audit.events import Activity, Actor, Decision, Event, EventKind
 from consent.index import Indexes

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
+from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, update
 
 from audit.errors import LogUnavailableError

@@ -209,18 +209,17 @@ def wrap_window(window_key: bytes, sealed: bytes) -> Window:
 
 
 def open_wrap(
-    shred_key: bytes, window_key: bytes, recipient_key: bytes, sealed: bytes, *, bound_to: WrapContext
-) -> tuple[PrivateKey, Window]:
-    """Open a wrap, whatever its window says: the KeyStore checks the window against its own clock.
+    shred_key: bytes, recipient_key: bytes, sealed: bytes, *, bound_to: WrapContext, window: Window
+) -> PrivateKey:
+    """Open a wrap that is said to have a window: the KeyStore checks the window against its own clock.
 
     Raises:
         MalformedError: not a version 1 wrap.
         CannotOpenError: another recipient, drawer, generation or window, a destroyed shred key, changed bytes.
     """
-    window = wrap_window(window_key, sealed)
     bound = bound_to.encode() + window.encode()
     inner = primitives.decrypt(shred_key, _body(sealed, _WRAP)[_TOLD:], associated=bound)
-    return PrivateKey(primitives.decrypt(bound_to.key(recipient_key), inner, associated=bound)), window
+    return PrivateKey(primitives.decrypt(bound_to.key(recipient_key), inner, associated=bound))
 
 
 def _body(sealed: bytes, kind: int) -> bytes:

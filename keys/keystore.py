@@ -36,7 +36,8 @@ from keys.primitives import (
 from keys.receipt import Receipt
 
 RECEIPT_LIFETIME = timedelta(seconds=10)
-_REMEMBERED = 4096  # vaults and recipients, on each thread
+_TWO = "SELECT name, sealed FROM secrets WHERE name IN (?, ?)"
+_REMEMBERED = 4096  # vaults, on each thread
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS root (one INTEGER PRIMARY KEY CHECK (one = 1), salt BLOB NOT NULL, sealed BLOB NOT NULL);
@@ -65,20 +66,20 @@ class VaultKeys:
 
 @dataclass(frozen=True, slots=True)
 class Wrap:
-    """One stored wrap: its context and its sealed bytes."""
+    """One stored wrap: its context, its sealed bytes, and the window that it is said to have."""
 
     context: WrapContext
     sealed: bytes
+    window: Window
 
 
 @dataclass(slots=True)
 class _Link:
-    """One thread's connection, with the keys read and derived since the file was last seen to change."""
+    """One thread's connection, with the vaults' keys derived since the file was last seen to change."""
 
     connection: sqlite3.Connection
     version: int = -1
     vaults: dict[bytes, VaultKeys] = field(default_factory=dict)
-    recipients: dict[str, bytes] = field(default_factory=dict)
 
     def renew(self) -> "_Link":
         """Forget what may no longer hold: all from before another connection, or process, wrote.
@@ -87,7 +88,7 @@ class _Link:
         destroys itself it does not tell: :meth:`KeyStore._destroy` forgets by hand.
         """
         version = self.connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self.version or len(self.vaults) + len(self.recipients) >= _REMEMBERED:
+        if version != self.version or len(self.vaults) >= _REMEMBERED:
             self.forget()
             self.version = version
         return self
@@ -95,16 +96,15 @@ class _Link:
     def forget(self) -> None:
         """Forget every key."""
         self.vaults.clear()
-        self.recipients.clear()
 
 
 class KeyStore:
     """Secrets in one sealed file; see the module's docstring for the classes.
 
-    Between two calls it remembers, until anyone writes the file, vaults' keys and recipients', and for good the
+    Between two calls it remembers, until anyone writes the file, vaults' keys that open no record, and for good the
     installation's own keys, which nothing destroys.
-    Shred keys are read from the file each time: without one no wrap opens, and no generation's private half is
-    ever remembered.
+    What opens a wrap, a shred key and a recipient's, is read from the file each time, and no generation's private half
+    is ever remembered.
     """
 
     def __init__(self, path: Path, root_key: bytes, *, clock: Callable[[], datetime]) -> None:
@@ -171,9 +171,8 @@ class KeyStore:
         shred = self._secret(_shred_name(bound_to.vault, bound_to.drawer), make=random_key)
         recipient = self._secret(_recipient_name(bound_to.recipient), make=random_key)
         windows = self.vault_keys(bound_to.vault).windows
-        return Wrap(
-            bound_to, envelope.seal_wrap(shred, windows, recipient, key, bound_to=bound_to, window=window)
-        )
+        sealed = envelope.seal_wrap(shred, windows, recipient, key, bound_to=bound_to, window=window)
+        return Wrap(bound_to, sealed, window)
 
     def open(self, receipt: Receipt, wrap: Wrap) -> PrivateKey:
         """Open one wrap against a receipt.
@@ -197,13 +196,13 @@ class KeyStore:
         if bound.recipient not in receipt.opens.recipients:
             raise RefusedReceiptError("the receipt names another recipient")
         self._use(receipt, bound)
-        windows = self.vault_keys(bound.vault).windows
-        shred = self._find(_shred_name(bound.vault, bound.drawer))
-        recipient = self._recipient(bound.recipient)
+        shred, recipient = self._found(
+            _shred_name(bound.vault, bound.drawer), _recipient_name(bound.recipient)
+        )
         if shred is None or recipient is None:
             raise CannotOpenError("the key is destroyed or was never made")
-        key, window = envelope.open_wrap(shred, windows, recipient, wrap.sealed, bound_to=bound)
-        if not window.holds(now):
+        key = envelope.open_wrap(shred, recipient, wrap.sealed, bound_to=bound, window=wrap.window)
+        if not wrap.window.holds(now):
             raise RefusedReceiptError("the wrap's time is over or not yet come")
         return key
 
@@ -276,16 +275,6 @@ class KeyStore:
 
     # --- the file
 
-    def _recipient(self, recipient: str) -> bytes | None:
-        """Return a recipient's key; to be asked after :meth:`vault_keys`, which renews."""
-        known = self._link().recipients
-        if recipient not in known:
-            key = self._find(_recipient_name(recipient))
-            if key is None:
-                return None
-            known[recipient] = key
-        return known[recipient]
-
     def _service(self, name: str) -> bytes:
         return self._lasting_secret(f"service/{name}", random_key)
 
@@ -324,11 +313,16 @@ class KeyStore:
         return mac(self._names, name.encode())[:16]
 
     def _find(self, name: str) -> bytes | None:
-        key = self._sealed_name(name)
-        row = self._connection().execute("SELECT sealed FROM secrets WHERE name = ?", (key,)).fetchone()
-        if row is None:
-            return None
-        return envelope.open_box(self._root, row[0], bound_to=context("secret", key))
+        return self._found(name, name)[0]
+
+    def _found(self, *names: str) -> list[bytes | None]:
+        """Return two secrets, each None where it is destroyed or was never made."""
+        keys = [self._sealed_name(name) for name in names]
+        rows = dict(self._connection().execute(_TWO, keys).fetchall())
+        return [
+            envelope.open_box(self._root, rows[key], bound_to=context("secret", key)) if key in rows else None
+            for key in keys
+        ]
 
     def _secret(self, name: str, *, make: Callable[[], bytes]) -> bytes:
         found = self._find(name)

@@ -4,12 +4,13 @@ Whoever adds gets the same reply for a new record and for one that was there, an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from audit.events import Activity, Decision, EventKind, HeadRef

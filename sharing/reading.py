@@ -8,13 +8,14 @@ keys released and records opened, and the rules' finer terms laid over them as m
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from audit.events import Activity, Decision, EventKind

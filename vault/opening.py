@@ -14,7 +14,6 @@ from keys.primitives import CannotOpenError, Opener, PrivateKey
 from vault import naming, segment
 from vault.columns import Columns
 from vault.errors import NoKeyError
-from vault.head import SealedWrap
 from vault.segment import Segment
 from vault.state import Drawer, VaultState
 from vault.summary import Summary
@@ -85,19 +84,20 @@ class Opening:
     def _private(self, drawer: Drawer, generation: int) -> PrivateKey:
         mark = (drawer.id, generation)
         if mark not in self._keys:
-            recipient, row = self._wrap(drawer, generation)
-            bound = WrapContext(self._state.vault, drawer.id, generation, recipient)
             try:
-                self._keys[mark] = self._keystore.open(self._receipt, Wrap(bound, row.sealed))
+                self._keys[mark] = self._keystore.open(self._receipt, self._wrap(drawer, generation))
             except CannotOpenError as error:
                 raise NoKeyError("the wrap does not open") from error
         return self._keys[mark]
 
-    def _wrap(self, drawer: Drawer, generation: int) -> tuple[str, SealedWrap]:
+    def _wrap(self, drawer: Drawer, generation: int) -> Wrap:
         """Find the first wrap for one of the receipt's recipients whose time it is; the KeyStore checks again."""
         stored = {row.recipient: row for row in drawer.wraps if row.generation == generation}
         for recipient in self._receipt.opens.recipients:
             row = stored.get(naming.recipient_tag(self._state.keys, recipient))
-            if row is not None and wrap_window(self._state.keys.windows, row.sealed).holds(self._at):
-                return recipient, row
+            if row is not None and (window := wrap_window(self._state.keys.windows, row.sealed)).holds(
+                self._at
+            ):
+                bound = WrapContext(self._state.vault, drawer.id, generation, recipient)
+                return Wrap(bound, row.sealed, window)
         raise NoKeyError("no consent, no wrap")

@@ -112,7 +112,8 @@ class Record:
     @property
     def month(self) -> str:
         """The month (``YYYY-MM``, UTC) by which the record is filed."""
-        return self.start.astimezone(UTC).strftime("%Y-%m")
+        at = self.start.astimezone(UTC)
+        return f"{at.year:04d}-{at.month:02d}"
 
     @property
     def id(self) -> str:

@@ -1,11 +1,11 @@
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from audit.encoding import EncodingError, decode, encode
 from audit.events import Activity, Actor, ActorKind, Decision, Event, EventKind

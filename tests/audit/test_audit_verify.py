@@ -117,7 +117,13 @@ def rebuild(database: SQLiteConnection, signer: Signer | None = None) -> None:
     for table in ("log_nodes", "log_ids", "log_names", "log_heads"):
         database.execute(f"DELETE FROM {table}")  # noqa: S608 fixed words
     database.executemany(
-        "INSERT INTO log_nodes VALUES (?, ?, ?)", [node for node in nodes if node[0] % 8 == 0]
+        "INSERT INTO log_nodes VALUES (?, ?, ?)",
+        [
+            (level, first + at, node)
+            for level, first, run in nodes
+            if not level % 8
+            for at, node in enumerate(run)
+        ],
     )
     note = database.execute("SELECT note FROM log_tip").fetchone()[0]
     if signer is not None:

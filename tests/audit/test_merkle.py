@@ -94,8 +94,9 @@ def test_completed_nodes_are_the_subtrees_they_claim_to_be() -> None:
     first, early = Frontier().append(leaves[:13])
     _, late = first.append(leaves[13:])
     find = finder(leaves)
-    assert len(early + late) == 37 - (37).bit_count()
-    assert all(find(level, index) == node for level, index, node in early + late)
+    told = [(level, at, node) for level, first, nodes in early + late for at, node in enumerate(nodes, first)]
+    assert len(told) == 37 - (37).bit_count()
+    assert all(find(level, index) == node for level, index, node in told)
 
 
 @given(st.data())

@@ -354,6 +354,24 @@ async def test_killed_server_gives_no_receipt_and_loses_none(
     assert report.is_sound, [str(finding) for finding in report.findings]
 
 
+async def test_sealing_does_not_chase_what_comes_meanwhile(
+    house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A steady trickle of entries would else be sealed one by one, and a reader wait for ever."""
+    await log.append(event(START))
+    sealed, some = list[int](), PendingLedger._seal_some
+
+    def meanwhile(ledger: PendingLedger, *, wait: bool) -> int:
+        sealed.append(some(ledger, wait=wait))
+        log.append_now(event(START, subject=str(len(sealed))))
+        return sealed[-1]
+
+    monkeypatch.setattr(PendingLedger, "_seal_some", meanwhile)
+    log._ledger.seal(wait=True)
+    assert sealed == [1]
+    assert (count(house, "log_entries"), count(house, "log_pending")) == (1, 1)
+
+
 def test_sealing_takes_no_more_than_fits_at_once(
     house: House, log: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from audit.events import Activity, Decision, Event, EventKind
 from consent.gate import Ask, Authorization, Drawers, Gate, NextStep, NotAuthorizedError, Refused
@@ -150,7 +151,7 @@ async def test_an_unknown_citizen_is_refused_by_the_same_steps_as_one_who_did_no
     unknown = await refusal(gate, ask(subject=None), GRANTED)
     assert vars(unknown) == vars(known)
     first, second = (event for event, _ in log.entries)
-    assert second == replace(first, vault=NOBODY.vault)
+    assert second == structs.replace(first, vault=NOBODY.vault)
 
 
 @pytest.mark.parametrize("deed", [Deed.LOOKUP, Deed.ASK])
@@ -161,7 +162,7 @@ async def test_looking_up_and_asking_succeed_alike_for_known_unknown_and_blocked
     for subject, rules in ((cast.subject(), GRANTED), (cast.subject(), BLOCKED), (None, RuleSet(0))):
         found = await gate.authorize(ask(deed=deed, subject=subject), rules=rules, drawers=DRAWERS)
         assert (found.scopes, found.rules, found.receipt.opens) == ({}, (), Opens())
-    assert len({repr(replace(event, vault=None)) for event, _ in log.entries}) == 1
+    assert len({repr(structs.replace(event, vault=None)) for event, _ in log.entries}) == 1
 
 
 async def test_a_failing_log_releases_nothing(gate: Gate, log: Notebook) -> None:

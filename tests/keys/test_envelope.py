@@ -37,6 +37,12 @@ TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.ju
 WINDOWS = st.builds(Window, st.none() | TIMES, st.none() | TIMES)
 
 
+def unwrap(sealed: bytes, shred: bytes = KEY, recipient: bytes = RECIPIENT) -> PrivateKey:
+    """Open a wrap in its place, by the window that it tells."""
+    window = envelope.wrap_window(WINDOW_KEY, sealed)
+    return envelope.open_wrap(shred, recipient, sealed, bound_to=BOUND, window=window)
+
+
 @dataclass(frozen=True)
 class Format:
     """A sealed format: one example of it, and what opens it."""
@@ -60,7 +66,7 @@ FORMATS = {
     ),
     "wrap": Format(
         envelope.seal_wrap(KEY, WINDOW_KEY, RECIPIENT, OTHER_PAIR, bound_to=BOUND, window=Window()),
-        lambda raw: envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, raw, bound_to=BOUND),
+        unwrap,
     ),
     "rules": Format(seal_rules(VAULT_KEYS, RuleSet(7)), lambda raw: open_rules(VAULT_KEYS, raw)),
     "profile": Format(seal_profile(VAULT_KEYS, PROFILE), lambda raw: open_profile(VAULT_KEYS, raw)),
@@ -147,7 +153,7 @@ def test_wrap_round_trip(window: Window) -> None:
     generation = PrivateKey.generate()
     sealed = envelope.seal_wrap(KEY, WINDOW_KEY, RECIPIENT, generation, bound_to=BOUND, window=window)
     assert envelope.wrap_window(WINDOW_KEY, sealed) == window
-    assert envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, sealed, bound_to=BOUND) == (generation, window)
+    assert unwrap(sealed) == generation
     assert len(sealed) == 2 + 44 + 28 + 28 + 96
 
 
@@ -164,16 +170,16 @@ def test_wrap_round_trip(window: Window) -> None:
 def test_wrap_opens_in_its_own_place_only(bound: WrapContext) -> None:
     """For another vault, drawer, generation or recipient it is not the same wrap."""
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, FORMATS["wrap"].sealed, bound_to=bound)
+        envelope.open_wrap(KEY, RECIPIENT, FORMATS["wrap"].sealed, bound_to=bound, window=Window())
 
 
 def test_wrap_needs_both_shred_key_and_recipient() -> None:
     """Neither the drawer's key nor the recipient's alone opens it."""
     sealed = FORMATS["wrap"].sealed
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(OTHER_KEY, WINDOW_KEY, RECIPIENT, sealed, bound_to=BOUND)
+        unwrap(sealed, shred=OTHER_KEY)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, OTHER_RECIPIENT, sealed, bound_to=BOUND)
+        unwrap(sealed, recipient=OTHER_RECIPIENT)
 
 
 def test_widened_window_does_not_open() -> None:
@@ -187,7 +193,7 @@ def test_widened_window_does_not_open() -> None:
     wider = other[:46] + sealed[46:]
     assert envelope.wrap_window(WINDOW_KEY, wider).holds(end)
     with pytest.raises(CannotOpenError):
-        envelope.open_wrap(KEY, WINDOW_KEY, RECIPIENT, wider, bound_to=BOUND)
+        unwrap(wider)
 
 
 @given(WINDOWS, WINDOWS, TIMES)

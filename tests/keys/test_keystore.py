@@ -144,7 +144,7 @@ def test_refused_use_is_used_up(keystore: KeyStore, wrap: Wrap) -> None:
     """Trying wraps one after another by one receipt is not possible."""
     one = receipt(keystore)
     with pytest.raises(CannotOpenError):
-        keystore.open(one, Wrap(BOUND, wrap.sealed[:-1]))
+        keystore.open(one, replace(wrap, sealed=wrap.sealed[:-1]))
     with pytest.raises(RefusedReceiptError, match="used before"):
         keystore.open(one, wrap)
 
@@ -166,6 +166,14 @@ def test_window_is_held_by_the_keystores_clock(
             keystore.open(receipt(keystore), timed)
 
 
+def test_wrap_offered_with_another_window_does_not_open(keystore: KeyStore) -> None:
+    """Whoever asks says which window a wrap has, and the wrap says whether that is so."""
+    over = Window(None, START - timedelta(days=1))
+    wrap = keystore.wrap(GENERATION, bound_to=BOUND, window=over)
+    with pytest.raises(CannotOpenError):
+        keystore.open(receipt(keystore), replace(wrap, window=Window()))
+
+
 @pytest.mark.parametrize("field", ["vault", "drawer", "generation", "recipient"])
 def test_wrap_offered_as_anothers_does_not_open(keystore: KeyStore, wrap: Wrap, field: str) -> None:
     """A wrap moved in the database, with a receipt that is good for where it now stands."""
@@ -175,7 +183,7 @@ def test_wrap_offered_as_anothers_does_not_open(keystore: KeyStore, wrap: Wrap, 
     keystore.wrap(GENERATION, bound_to=moved, window=Window())
     opens = Opens((moved.recipient,), ((moved.drawer, moved.generation),))
     with pytest.raises(CannotOpenError):
-        keystore.open(receipt(keystore, vault=moved.vault, opens=opens), Wrap(moved, wrap.sealed))
+        keystore.open(receipt(keystore, vault=moved.vault, opens=opens), replace(wrap, context=moved))
 
 
 def test_unknown_recipient_opens_nothing(keystore: KeyStore, wrap: Wrap) -> None:
@@ -183,7 +191,7 @@ def test_unknown_recipient_opens_nothing(keystore: KeyStore, wrap: Wrap) -> None
     bound = replace(BOUND, recipient="unit:SE-NEVER")
     asked = receipt(keystore, opens=Opens(("unit:SE-NEVER",), ((DRAWER, 1),)))
     with pytest.raises(CannotOpenError):
-        keystore.open(asked, Wrap(bound, wrap.sealed))
+        keystore.open(asked, replace(wrap, context=bound))
     assert keystore._find("recipient/unit:SE-NEVER") is None
 
 
@@ -364,7 +372,7 @@ def test_processes_agree_on_secrets_made_when_first_needed(
     told = [process.communicate(timeout=30)[0].split() for process in asking]
     for number, (sealed, *_) in enumerate(told):
         once = receipt(keystore, entry=bytes(15) + bytes([number]))
-        assert keystore.open(once, Wrap(BOUND, bytes.fromhex(sealed))) == GENERATION
+        assert keystore.open(once, Wrap(BOUND, bytes.fromhex(sealed), Window())) == GENERATION
     assert told[0][1:] == told[1][1:] == told[2][1:]
     assert told[0][3] in {"first", "second", "third"}
 

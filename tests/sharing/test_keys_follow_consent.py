@@ -9,7 +9,7 @@ from audit.events import Activity, Actor, Event, EventKind
 from consent.gate import Refused
 from identity.directory import Directory
 from identity.principal import Principal
-from keys.envelope import WrapContext
+from keys.envelope import WrapContext, wrap_window
 from keys.keystore import RefusedReceiptError, Wrap
 from keys.primitives import CannotOpenError
 from keys.receipt import Opens, Receipt
@@ -61,7 +61,8 @@ def open_as(world: World, recipient: str, row: SealedWrap, *, claimed: str = "")
     opens = Opens((recipient,), ((drawer.id, row.generation),))
     receipt = genuine_receipt(world, "nurse-vc", "anna", opens)
     bound = WrapContext(vault_state.vault, drawer.id, row.generation, claimed or recipient)
-    return world.house.keystore.open(receipt, Wrap(bound, row.sealed))
+    window = wrap_window(vault_state.keys.windows, row.sealed)
+    return world.house.keystore.open(receipt, Wrap(bound, row.sealed, window))
 
 
 class TestNoConsentNoWrap:

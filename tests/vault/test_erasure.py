@@ -7,7 +7,7 @@ import pytest
 from app import demo
 from consent.gate import Refused
 from importers.intake import open_upload
-from keys.envelope import WrapContext
+from keys.envelope import Window, WrapContext
 from keys.keystore import Wrap
 from keys.primitives import CannotOpenError, KeysError
 from keys.receipt import Opens
@@ -49,7 +49,7 @@ async def test_restored_copy_of_the_database_opens_nothing(world: World) -> None
             receipt = genuine_receipt(world, "nurse-vc", "anna", Opens((node,), ((drawer.id, 1),)))
             bound = WrapContext(vault_state.vault, drawer.id, 1, node)
             with pytest.raises(CannotOpenError):
-                world.house.keystore.open(receipt, Wrap(bound, row.sealed))
+                world.house.keystore.open(receipt, Wrap(bound, row.sealed, Window()))
     assert len(drawer.wraps) == 2
 
 

@@ -202,9 +202,10 @@ def _sealed_key(case: Case) -> None:
 def _wrap(case: Case) -> None:
     def work() -> None:
         bound = WrapContext(b(case, "vault"), b(case, "drawer"), case["generation"], case["recipient"])
-        keys = b(case, "shred_key"), b(case, "window_key"), b(case, "recipient_key")
-        opened = envelope.open_wrap(*keys, b(case, "sealed"), bound_to=bound)
-        assert opened == (PrivateKey(b(case, "plaintext")), _times(case))
+        window = envelope.wrap_window(b(case, "window_key"), b(case, "sealed"))
+        keys = b(case, "shred_key"), b(case, "recipient_key")
+        opened = envelope.open_wrap(*keys, b(case, "sealed"), bound_to=bound, window=window)
+        assert (opened, window) == (PrivateKey(b(case, "plaintext")), _times(case))
 
     assert refusal(work) == case["expect"]
 
