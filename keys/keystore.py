@@ -36,7 +36,6 @@ from keys.primitives import (
 from keys.receipt import Receipt
 
 RECEIPT_LIFETIME = timedelta(seconds=10)
-_TWO = "SELECT name, sealed FROM secrets WHERE name IN (?, ?)"
 _REMEMBERED = 4096  # vaults, on each thread
 
 _SCHEMA = """
@@ -313,12 +312,13 @@ class KeyStore:
         return mac(self._names, name.encode())[:16]
 
     def _find(self, name: str) -> bytes | None:
-        return self._found(name, name)[0]
+        return self._found(name)[0]
 
     def _found(self, *names: str) -> list[bytes | None]:
-        """Return two secrets, each None where it is destroyed or was never made."""
+        """Return secrets, each None where it is destroyed or was never made."""
         keys = [self._sealed_name(name) for name in names]
-        rows = dict(self._connection().execute(_TWO, keys).fetchall())
+        query = f"SELECT name, sealed FROM secrets WHERE name IN ({', '.join('?' * len(keys))})"  # noqa: S608
+        rows = dict(self._connection().execute(query, keys).fetchall())
         return [
             envelope.open_box(self._root, rows[key], bound_to=context("secret", key)) if key in rows else None
             for key in keys

@@ -410,7 +410,7 @@ def test_vault_keys_that_another_thread_destroyed_are_forgotten(keystore: KeySto
 def test_recipient_that_another_process_destroyed_opens_nothing(
     keystore: KeyStore, another: Callable[[], KeyStore], wrap: Wrap
 ) -> None:
-    """A recipient's key is remembered only as long as nobody has written the file."""
+    """A recipient's key is read anew each time."""
     other = another()
     assert other.open(receipt(keystore), wrap) == GENERATION
     keystore._destroy([f"recipient/{BOUND.recipient}"])
