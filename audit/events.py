@@ -133,14 +133,16 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
                 assert_never(principal)
 
 
-class HeadRef(msgspec.Struct, frozen=True):
+class HeadRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A vault's head as a leaf states it: version (from 1) and SHA-256 of the head statement."""
 
     version: int
     digest: bytes
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="v", tag=1
+):
     """One thing that happened. ``vault`` is the vault id (16 bytes) or None where no vault is concerned.
 
     ``rules`` are the ids of the rules that decided; ``reason`` is a closed word for a refusal; ``counts``

@@ -8,6 +8,7 @@ Entries are taken by the hundred: one question to all of them at once, and only 
 asked one by one.
 """
 
+import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -368,6 +369,6 @@ def _states_head(plain: bytes, leaf: bytes) -> bool:
         return True
     try:
         head = json.loads(plain[32:])["head"]
-        return bool(head == {"version": version, "digest": leaf[_HEAD_DIGEST].hex()})
+        return bool(head == {"version": version, "digest": base64.b64encode(leaf[_HEAD_DIGEST]).decode()})
     except (ValueError, KeyError, TypeError):
         return False
