@@ -18,7 +18,7 @@ from vault.columns import Columns
 from vault.naming import INTAKE_DRAWER, DrawerName
 from vault.opening import Opening
 from vault.record import Record
-from vault.segment import Lock, Place, Segment
+from vault.segment import Lock, Parts, Place, Segment
 from vault.state import Drawer, VaultState
 
 
@@ -121,8 +121,8 @@ async def undo(
 async def _undo_once(
     house: House, principal: Principal, alias: bytes, import_id: bytes, claims: Callable[[Connection], Claims]
 ) -> int:
-    (vault_state, drawers, rows), claimed = await house.database.read(
-        lambda connection: (_take(house, connection, alias, import_id), claims(connection))
+    vault_state, drawers, rows, claimed = await house.database.read(
+        lambda connection: _take(house, connection, alias, import_id, claims(connection))
     )
     authorization = await house.ask(
         principal,
@@ -152,8 +152,9 @@ async def _undo_once(
 
 
 def _take(
-    house: House, connection: Connection, alias: bytes, import_id: bytes
-) -> tuple[VaultState, dict[DrawerName, Drawer], dict[DrawerName, list[Segment]]]:
+    house: House, connection: Connection, alias: bytes, import_id: bytes, claimed: Claims
+) -> tuple[VaultState, dict[DrawerName, Drawer], dict[DrawerName, list[Segment]], Claims]:
+    """Take what an import brought, whole only where another claims a part of it: else its marks are enough."""
     vault_state = house.load(connection, alias)
     drawers: dict[DrawerName, Drawer] = {}
     rows: dict[DrawerName, list[Segment]] = {}
@@ -161,12 +162,14 @@ def _take(
         drawer = state.drawer(connection, vault_state, name)
         if drawer is None:
             continue
-        tags = state.tags_of_import(connection, vault_state, drawer, import_id)
-        found = state.segments(connection, vault_state, drawer, tags=tags)
+        tags = set(state.tags_of_import(connection, vault_state, drawer, import_id))
+        disputed = {tag for tag in tags if (drawer.id, tag) in claimed}
+        found = state.segments(connection, vault_state, drawer, tags=tags - disputed, parts=Parts.MARKS)
+        found += state.segments(connection, vault_state, drawer, tags=disputed, parts=Parts.BODY)
         mine = [row for row in found if row.import_id == import_id]
         if mine:
             drawers[name], rows[name] = drawer, mine
-    return vault_state, drawers, rows
+    return vault_state, drawers, rows, claimed
 
 
 def _kept(opening: Opening, drawer: Drawer, rows: Iterable[Segment], claims: Claims) -> Iterable[Kept]:

@@ -29,8 +29,9 @@ from policies.vocabulary import Category
 from sharing import importing
 from tests.importers.import_inputs import export, row, sample, zipped
 from tests.world import World, weight
+from vault import state
 from vault.naming import INTAKE_DRAWER
-from vault.segment import FULL
+from vault.segment import FULL, Segment
 
 WEIGHT = Category.BODY_WEIGHT
 _REAL_FROM_CHILD = wire.from_child
@@ -203,6 +204,28 @@ class TestUndo:
         ]
         assert [await world.undo("anna", one) for one in imports] == [0, 0, 1]
         assert await values(world) == []
+
+    async def test_undo_takes_no_record_into_memory_that_no_other_import_claims(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An import may have brought millions."""
+        await world.enter("anna")
+        first = await world.import_file("anna", weights("70.5", "71.0"), "a.xml")
+        second = await world.import_file("anna", weights("70.5"), "b.xml")
+        taken, real = list[Segment](), state.segments
+
+        def segments(*arguments: Any, **named: Any) -> list[Segment]:
+            found = real(*arguments, **named)
+            taken.extend(found)
+            return found
+
+        monkeypatch.setattr(state, "segments", segments)
+        assert await world.undo("anna", first.import_id) == 1
+        assert sum(bool(row.body) for row in taken) == 1
+        taken.clear()
+        assert await world.undo("anna", second.import_id) == 1
+        assert taken
+        assert not any(row.body for row in taken)
 
     async def test_undo_twice_removes_nothing_more(self, world: World) -> None:
         """A button pressed twice."""
