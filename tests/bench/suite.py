@@ -103,6 +103,7 @@ async def many_vaults(options: Options) -> AsyncIterator[Row]:
             rows = measurements(each, datetime.now(UTC))
             await vaults.fill(site, rows)
             await site.allow(data_from="1900-01-01")
+            await look_through(site.house, site.owner)
             alone, _ = await reads.month(site, options.seconds)
             await vaults.crowd(site, rows, others)
             among, plain = await reads.month(site, options.seconds)
