@@ -8,9 +8,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-_sha256 = hashlib.sha256
 HASH_SIZE = 32
-EMPTY_ROOT = _sha256(b"").digest()
+EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 Nodes = tuple[int, int, tuple[bytes, ...]]  # level, index of the first, hashes
 FindNode = Callable[[int, int], bytes]  # (level, index) -> hash
@@ -22,12 +21,12 @@ class ProofError(Exception):
 
 def leaf_hash(data: bytes) -> bytes:
     """Return SHA-256 of 0x00 and the leaf's data."""
-    return _sha256(b"\x00" + data).digest()
+    return hashlib.sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return SHA-256 of 0x01 and the two children."""
-    return _sha256(b"\x01" + left + right).digest()
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,9 +95,11 @@ class Opening:
         stored = {row.recipient: row for row in drawer.wraps if row.generation == generation}
         for recipient in self._receipt.opens.recipients:
             row = stored.get(naming.recipient_tag(self._state.keys, recipient))
-            if row is not None and (window := wrap_window(self._state.keys.windows, row.sealed)).holds(
-                self._at
-            ):
-                bound = WrapContext(self._state.vault, drawer.id, generation, recipient)
-                return Wrap(bound, row.sealed, window)
+            if row is None:
+                continue
+            window = wrap_window(self._state.keys.windows, row.sealed)
+            if window.holds(self._at):
+                return Wrap(
+                    WrapContext(self._state.vault, drawer.id, generation, recipient), row.sealed, window
+                )
         raise NoKeyError("no consent, no wrap")
