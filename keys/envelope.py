@@ -31,14 +31,14 @@ def context(label: str, *fields: bytes | int | str) -> bytes:
 
     An ``int`` is written as 8 bytes, big-endian; a ``str`` as UTF-8.
     """
-    parts = [_label(label)]
+    written = _label(label)
     for field in fields:
         if isinstance(field, int):
-            parts.append(_INTEGER.pack(8, field))
+            written += _INTEGER.pack(8, field)
         else:
             raw = field.encode() if isinstance(field, str) else field
-            parts += (_LENGTH.pack(len(raw)), raw)
-    return b"".join(parts)
+            written += _LENGTH.pack(len(raw)) + raw
+    return written
 
 
 @lru_cache(256)  # labels are our own words
