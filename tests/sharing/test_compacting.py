@@ -268,3 +268,18 @@ async def test_no_more_locks_are_settled_than_one_request_may(
     assert sorted(map(segment.is_settled, segments(brought))) == [False, True, True]
     await ids(brought)
     assert all(map(segment.is_settled, segments(brought)))
+
+
+async def test_segments_that_are_gone_meanwhile_do_not_come_back_by_settling(
+    brought: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another reading of the owner's put them together first."""
+    anna, alias = brought.who("anna"), brought.alias("anna")
+    opened = await open_segments(brought.house, anna, alias, Query((WEIGHT,)), Parts.BODY)
+    monkeypatch.setattr(compacting, "MANY", 2)
+    assert len(await ids(brought)) == 3
+    after = segments(brought)
+    assert len(after) == 1
+    monkeypatch.undo()
+    await opened.end({"records": 3})
+    assert segments(brought) == after
