@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from app import demo
 from app.settings import Settings
 from consent.gate import Refused
+from consent.recent import Recent
 from keys.primitives import PrivateKey, PublicKey
 from policies.vocabulary import Category
 from sharing import granting, summing
@@ -19,7 +20,7 @@ from sharing.house import House
 from sharing.reading import Query
 from tests.world import START, Attacker, World, pressure, weight
 from vault import head as heads
-from vault import naming, segment
+from vault import naming, segment, state
 from vault.columns import Columns
 from vault.errors import Finding, TamperedError
 from vault.head import DrawerDigests, Head
@@ -67,12 +68,17 @@ def one_month(vault_state: VaultState, row: Segment) -> datetime:
     return at[row.tag]
 
 
+def days(world: World) -> dict[str, date]:
+    """Return a query's first and last day: all that is in the vault."""
+    return {"first": START.date(), "last": world.clock().date()}
+
+
 async def found(world: World, reader: str = "nurse-vc") -> Finding:
-    """Return under which name the next reading is refused: of everything, and of months that are named beforehand."""
-    days = {"first": START.date(), "last": world.clock().date()}
+    """Return under which name a new process's readings are refused: of all, and of months that are named beforehand."""
     findings = set[Finding]()
-    for query in ({}, days):
-        with pytest.raises(TamperedError) as refused:
+    for query in ({}, days(world)):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(TamperedError) as refused:
+            patch.setattr(state, "_DRAWERS_SEEN", Recent(2048))
             await world.read(reader, "anna", BP, **query)
         findings.add(refused.value.finding)
     (finding,) = findings
@@ -244,6 +250,19 @@ class TestMissingAndMoved:
             at = (heads.encode_manifest(kept), drawer.id)
             db.execute("UPDATE drawers SET manifest = ? WHERE drawer = ?", at)
         assert await found(world) is Finding.CHANGED_MANIFEST
+
+    async def test_what_the_head_counts_is_read_by_who_has_seen_its_manifest(self, world: World) -> None:
+        """A process that verified the drawer asks for named months alone, and holds them to what it verified."""
+        _, drawer, (one, other) = world.drawer("anna", BP)
+        before = await world.read("nurse-vc", "anna", BP, **days(world))
+        with world.attacker() as db:
+            db.execute("DELETE FROM drawers WHERE drawer = ?", (drawer.id,))
+        assert (await world.read("nurse-vc", "anna", BP, **days(world))).records == before.records
+        with world.attacker() as db:
+            db.execute("UPDATE segments SET tag = ? WHERE segment = ?", (one.tag, other.segment))
+        with pytest.raises(TamperedError) as refused:
+            await world.read("nurse-vc", "anna", BP, **days(world))
+        assert refused.value.finding in {Finding.FORGED_SEGMENT, Finding.MISSING_SEGMENT}
 
     async def test_segment_moved_between_vaults_is_refused(self, world: World) -> None:
         """Bo's reading must never stand as Anna's."""
