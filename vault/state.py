@@ -115,9 +115,9 @@ class _Seen:
     state: VaultState
 
 
-#: What was verified lately. A vault's row is read all the same, and what it came to is taken from here only where it is,
-#: byte for byte, the one that the check passed; a drawer is taken where the head states the very digests that it had.
-#: So neither is older than the caller's snapshot.
+#: What was verified lately. A vault's row is read all the same, and what it came to is taken from here only where it
+#: is, byte for byte, the one that the check passed; a drawer is taken where the head states the very digests that it
+#: had. So neither is older than the caller's snapshot.
 _VAULTS_SEEN = Recent[_Seen](2048)
 _DRAWERS_SEEN = Recent[tuple[DrawerDigests, Drawer]](2048)
 
