@@ -1,13 +1,14 @@
-"""The demo: a made-up small country, who lives and works in it, and nothing else.
+"""The demo: a made-up small country, who lives and works in it, and the names of the real country beside it.
 
-Every organisation, unit and person here is made up (påhittad) and says so.
+Every unit and person here is made up (påhittad) and says so, and every organisation but those that
+:mod:`app.demo_country` adds: these have real names and are marked as the demo's.
 
 - The personal numbers are from the Swedish Tax Agency's published test numbers (Skatteverket, open data
   "Testpersonnummer", CC0), which are never given to anyone.
 - The organisation numbers inside the HSA-ids have a wrong check digit, so that they are no one's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,10 +16,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from identity.branch import FORMAT, FORMAT_VERSION, CommissionError, PendingStaff, sign_branch
-from identity.directory import Directory, register_organisation, store_branch
+from app.demo_country import branch_of, country, provider_of
+from identity.branch import CommissionError, PendingStaff, sign_branch
+from identity.branch_store import store_branches
+from identity.directory import Directory
 from identity.errors import IdentityError
 from identity.numbers import parse_personal_number
+from identity.organisations import register_organisations
 from identity.population import Population, Registered
 from identity.principal import Citizen, Principal, Proxy
 from identity.sessions import Ward
@@ -144,7 +148,12 @@ _GUARDIANS: Mapping[str, tuple[str, ...]] = {"elsa": ("karin",)}
 
 
 def branches() -> list[dict[str, Any]]:
-    """Return the made-up country's branches, as the JSON that each organisation would sign."""
+    """Return every branch, as the JSON that each organisation would sign: the made-up country's first."""
+    return [*made_up(), *country()]
+
+
+def made_up() -> list[dict[str, Any]]:
+    """Return the branches of the made-up country alone, where every persona lives or works."""
     return [_region_exempel(), _region_provlandet(), _exempelby(), _provkoping()]
 
 
@@ -208,13 +217,33 @@ def wards_of(persona_id: str, *, keystore: KeyStore) -> tuple[Ward, ...]:
     return population().wards(parse_personal_number(who.identifier), keystore)
 
 
-def seed_directory(connection: Connection, keystore: KeyStore, *, at: datetime) -> None:
+def seed_directory(
+    connection: Connection, keystore: KeyStore, told: Iterable[dict[str, Any]], *, at: datetime
+) -> None:
     """Sign and store the branches of an empty database; each organisation's key is made on the way."""
-    for branch in branches():
-        authority = branch["authority"]["id"]
-        signer = Signer(keystore.service_secret(f"demo-organisation/{authority}", make=random_key))
-        register_organisation(keystore, authority, signer.public())
-        store_branch(connection, keystore, sign_branch(branch, signer), at=at)
+    by_id = {branch["authority"]["id"]: branch for branch in told}
+    keystore.keep_service_secrets({_signing_key(id_): random_key() for id_ in by_id})
+    signers = {id_: signer_of(keystore, id_) for id_ in by_id}
+    register_organisations(keystore, {id_: signer.public() for id_, signer in signers.items()})
+    signed = [sign_branch(branch, signers[id_]) for id_, branch in by_id.items()]
+    store_branches(connection, keystore, signed, at=at)
+
+
+def signer_of(keystore: KeyStore, organisation: str) -> Signer:
+    """Return the key by which a seeded organisation signs; a real one's never lies in the KeyStore.
+
+    Raises:
+        DemoError: it was not seeded.
+    """
+
+    def missing() -> bytes:
+        raise DemoError("the demo has no such organisation")
+
+    return Signer(keystore.service_secret(_signing_key(organisation), make=missing))
+
+
+def _signing_key(organisation: str) -> str:
+    return f"demo-organisation/{organisation}"
 
 
 def _citizen(who: Persona, acting_for: str | None, keystore: KeyStore) -> Principal:
@@ -243,10 +272,10 @@ def _registered(who: Persona, numbers: Mapping[str, Any]) -> Registered:
 
 
 def _region_exempel() -> dict[str, Any]:
-    return _branch(
+    return branch_of(
         {"kind": "region", "id": REGION_EXEMPEL, "name": "Region Exempel (påhittad)"},
         providers=[
-            _provider(
+            provider_of(
                 REGION_EXEMPEL_CARE,
                 "Region Exempel, hälso- och sjukvård",
                 "vardgivare",
@@ -254,7 +283,7 @@ def _region_exempel() -> dict[str, Any]:
                 (MEDICAL_CLINIC, "Exempel lasarett, medicinmottagningen"),
                 (REGION_SECURITY, "Region Exempel, informationssäkerhet"),
             ),
-            _provider(
+            provider_of(
                 PRIVATE_CARE, "Påhittade Läkarhuset AB", "vardgivare", (PRIVATE_CLINIC, "Läkarhuset Påhitt")
             ),
         ],
@@ -284,10 +313,10 @@ def _region_exempel() -> dict[str, Any]:
 
 
 def _region_provlandet() -> dict[str, Any]:
-    return _branch(
+    return branch_of(
         {"kind": "region", "id": REGION_PROVLANDET, "name": "Region Provlandet (påhittad)"},
         providers=[
-            _provider(
+            provider_of(
                 REGION_PROVLANDET_CARE,
                 "Region Provlandet, hälso- och sjukvård",
                 "vardgivare",
@@ -307,17 +336,17 @@ def _region_provlandet() -> dict[str, Any]:
 
 
 def _exempelby() -> dict[str, Any]:
-    return _branch(
+    return branch_of(
         {"kind": "municipality", "id": EXEMPELBY, "name": "Exempelby kommun (påhittad)"},
         providers=[
-            _provider(
+            provider_of(
                 EXEMPELBY_SOCIAL,
                 "Exempelby kommun, socialnämnden",
                 "omsorgsgivare",
                 (HOME_CARE, "Exempelby hemtjänst"),
                 (MUNICIPAL_SECURITY, "Exempelby kommun, informationssäkerhet"),
             ),
-            _provider(
+            provider_of(
                 EXEMPELBY_CARE,
                 "Exempelby kommun, hälso- och sjukvård",
                 "vardgivare",
@@ -342,10 +371,10 @@ def _exempelby() -> dict[str, Any]:
 
 
 def _provkoping() -> dict[str, Any]:
-    return _branch(
+    return branch_of(
         {"kind": "municipality", "id": PROVKOPING, "name": "Provköpings kommun (påhittad)"},
         providers=[
-            _provider(
+            provider_of(
                 PROVKOPING_SOCIAL,
                 "Provköpings kommun, omsorgsnämnden",
                 "omsorgsgivare",
@@ -354,28 +383,6 @@ def _provkoping() -> dict[str, Any]:
         ],
         staff=[],
     )
-
-
-def _branch(
-    authority: dict[str, str],
-    *,
-    providers: list[dict[str, Any]],
-    staff: list[dict[str, Any]],
-    clients: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "version": 1,
-        "authority": authority,
-        "providers": providers,
-        "staff": staff,
-        "clients": clients or [],
-    }
-
-
-def _provider(id_: str, name: str, kind: str, *units: tuple[str, str]) -> dict[str, Any]:
-    return {"id": id_, "name": name, "kind": kind, "units": [{"id": u, "name": n} for u, n in units]}
 
 
 def _staff(persona_id: str, title: str, licence: str, *commissions: dict[str, str]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import base64
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, select
 
 from app.demo import CONTROLLER as DEMO_CONTROLLER
+from app.demo import branches as demo_branches
 from app.demo import population as demo_population
 from app.demo import seed_directory
 from app.migrate import upgrade
@@ -20,7 +22,7 @@ from audit.events import Activity, Actor, Event, EventKind
 from audit.log import AuditLog
 from consent.gate import Gate
 from consent.index import Indexes
-from identity import directory
+from identity import branch_store
 from identity.population import Population
 from identity.principal import System
 from identity.tokens import Issuer
@@ -124,7 +126,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         keystore=keystore,
         log=log,
         gate=Gate(policies, log, Indexes()),
-        directory=lambda: database.look_now(lambda connection: directory.current(connection, keystore)),
+        directory=lambda: database.look_now(lambda connection: branch_store.current(connection, keystore)),
         decoy=told.decoy,
         clock=clock,
     )
@@ -145,6 +147,24 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         population=demo_population() if told.demo else Population(()),
         origin=told.origin,
     )
+
+
+@contextmanager
+def open_stores(settings: Settings, *, clock: Clock = wall_clock) -> Iterator[tuple[Database, KeyStore]]:
+    """Open an installation's database and keys alone, for a command that needs neither log nor policies.
+
+    Raises:
+        InstallationError: there is none, or its stamp is not the one that was made with it.
+        SettingsError: no passphrase is set.
+    """
+    database = _up_to_date(settings)
+    try:
+        told = database.read_now(_installation)
+        keystore = KeyStore.load(settings.keystore, _passphrase(settings, demo=told.demo), clock=clock)
+        _check_stamp(keystore, told)
+        yield database, keystore
+    finally:
+        database.close()
 
 
 def bring_up_to_date(settings: Settings) -> None:
@@ -198,7 +218,7 @@ def _place(settings: Settings) -> str:
 def _seed(connection: Connection, keystore: KeyStore, origin: str, at: datetime, *, demo: bool) -> bytes:
     decoy = vaults.make_decoy(connection, keystore, at=at)
     if demo:
-        seed_directory(connection, keystore, at=at)
+        seed_directory(connection, keystore, demo_branches(), at=at)
     row = InstallationRow(demo=demo, decoy=decoy, origin=origin, created_us=microseconds(at))
     connection.execute(_INSTALLATION.insert().values(row.model_dump()))
     return decoy

@@ -16,7 +16,7 @@ stands in the branch of the region or municipality that answers for its care.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,19 +119,29 @@ class SignedBranch:
 
 def sign_branch(document: Mapping[str, Any], signer: Signer) -> SignedBranch:
     """Write and sign a branch."""
-    payload = strict.write(document)
+    return sign_payload(strict.write(document), signer)
+
+
+def sign_payload(payload: bytes, signer: Signer) -> SignedBranch:
+    """Sign a branch that is written already, as it stands."""
     return SignedBranch(payload, signer.sign(_message(payload)))
 
 
-def open_branch(unverified: SignedBranch, *, public: bytes) -> Branch:
-    """Check the signature, then the content.
+def open_branch(unverified: SignedBranch, *, keys: Callable[[str], Iterable[bytes]]) -> Branch:
+    """Check that one of the keys of the organisation that a branch claims to be of signed it, then the content.
 
     Raises:
         BranchError: either is wrong.
     """
-    if not signature_holds(public, unverified.signature, _message(unverified.payload)):
-        raise BranchError("signature: is not that of the organisation")
-    return parse_branch(unverified.payload)
+    document = _read(unverified.payload)
+    try:
+        organisation = _hsa_id(document.field("authority").field("id"))
+        message = _message(unverified.payload)
+        if not any(signature_holds(key, unverified.signature, message) for key in keys(organisation)):
+            raise BranchError(f"signature: is not by the key of {organisation}")
+        return _branch(document)
+    except ShapeError as error:
+        raise BranchError(str(error)) from None
 
 
 def parse_branch(payload: bytes) -> Branch:
@@ -140,22 +150,17 @@ def parse_branch(payload: bytes) -> Branch:
     Raises:
         BranchError: with the place and what is wrong there.
     """
-    if len(payload) > LARGEST:
-        raise BranchError(f"document: larger than {LARGEST} bytes")
     try:
-        return _branch(strict.read(payload))
+        return _branch(_read(payload))
     except ShapeError as error:
         raise BranchError(str(error)) from None
 
 
-def authority_of(unverified: SignedBranch) -> str:
-    """Return which organisation a branch claims to be of, so that its key can be found.
-
-    Raises:
-        BranchError: the claim cannot be read.
-    """
+def _read(payload: bytes) -> Value:
+    if len(payload) > LARGEST:
+        raise BranchError(f"document: larger than {LARGEST} bytes")
     try:
-        return _hsa_id(strict.read(unverified.payload).field("authority").field("id"))
+        return strict.read(payload)
     except ShapeError as error:
         raise BranchError(str(error)) from None
 

@@ -1,50 +1,31 @@
 """The directory: which organisations, units, staff and clients there are, in memory and immutable.
 
-Branches (:mod:`identity.branch`) are kept sealed, since no name stands in clear. Each is bound to its
-organisation and to the change that stored it, and is checked in full, signature included, when loaded; the
-organisation's public key was pinned in the KeyStore when the organisation joined, so that whoever writes the
-database can neither change a branch nor name its key. What they can do is delete one: its units are then
-unknown, and unknown opens nothing.
-
-``current`` asks on each use whether any branch has changed, which is one short query, and loads then.
+Where its branches (:mod:`identity.branch`) are kept, and how it is loaded, is :mod:`identity.branch_store`'s matter.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
-from weakref import WeakKeyDictionary
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
-
-from identity.branch import Branch, PendingStaff, SignedBranch, StaffMember, authority_of, open_branch
+from identity.branch import Branch, StaffMember
 from identity.errors import IdentityError
 from identity.principal import Authority, Client, Commission, Principal, Provider, Staff, Unit
-from identity.tables import BranchRow
-from keys.envelope import context, microseconds, open_box, seal_box
-from keys.keystore import KeyStore
 from policies.vocabulary import GranteeKind
 
-__all__ = [
-    "Directory",
-    "DirectoryError",
-    "Found",
-    "NotInDirectoryError",
-    "PendingStaff",
-    "StaffMember",
-    "current",
-    "load",
-    "register_organisation",
-    "store_branch",
-]
-
-_SIGNATURE = 64
-_BRANCHES = cast("Table", BranchRow.__table__)  # type: ignore[attr-defined]
-_CHANGE = str(select(func.max(_BRANCHES.c.change)))
-_ALL = select(_BRANCHES.c.authority, _BRANCHES.c.change, _BRANCHES.c.sealed).order_by(_BRANCHES.c.authority)
-
 T = TypeVar("T")
+
+#: What a search shows first, where the names fit alike: an organisation before what lies in it.
+_ORDER = (
+    GranteeKind.NETWORK,
+    GranteeKind.REGION,
+    GranteeKind.MUNICIPALITY,
+    GranteeKind.PROVIDER,
+    GranteeKind.UNIT,
+    GranteeKind.PERSON,
+    GranteeKind.ROLE,
+    GranteeKind.CLIENT,
+)
 
 
 class DirectoryError(IdentityError):
@@ -65,6 +46,26 @@ class Found:
     within: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Searchable:
+    """One possible hit, with what is compared and how it is put in order, all in one case."""
+
+    hit: Found
+    text: str
+    names: tuple[str, ...]
+    kind: int
+
+    @classmethod
+    def of(cls, hit: Found) -> "_Searchable":
+        names = tuple(hit.name.casefold().replace(",", " ").split())
+        return cls(hit, f"{hit.name} {hit.within}".casefold(), names, _ORDER.index(hit.kind))
+
+    def rank(self, word: str) -> tuple[int, int, int, tuple[str, ...], str]:
+        begins = [i for i, name in enumerate(self.names) if name.startswith(word)]
+        place, length = (min(begins[0], 1), len(self.names[begins[0]])) if begins else (2, 0)
+        return place, self.kind, length, self.names, self.hit.id
+
+
 class Directory:
     """Every branch put together. ``version`` is the change it was loaded at; 0 is the empty directory."""
 
@@ -76,15 +77,14 @@ class Directory:
         """
         taken = list(branches)
         self.version = version
-        self.authorities = _by_id("authority", [branch.authority for branch in taken], _id)
-        self.providers = _by_id("provider", [one for b in taken for one in b.providers], _id)
-        self.units = _by_id("unit", [one for b in taken for one in b.units], _id)
-        self.members = _by_id("staff", [one for b in taken for one in b.staff], _id)
-        self.clients = _by_id("client", [one for b in taken for one in b.clients], _id)
-        held = [(member, one) for member in self.members.values() for one in member.commissions]
-        self._commissions = _by_id("commission", held, lambda pair: pair[1].id)
-        self._titles = _titles(held)
-        self._searchable = tuple((f"{hit.name} {hit.within}".casefold(), hit) for hit in self._hits())
+        self.authorities = _by_id("authority", taken, lambda branch: [branch.authority], _id)
+        self.providers = _by_id("provider", taken, lambda branch: branch.providers, _id)
+        self.units = _by_id("unit", taken, lambda branch: branch.units, _id)
+        self.members = _by_id("staff", taken, lambda branch: branch.staff, _id)
+        self.clients = _by_id("client", taken, lambda branch: branch.clients, _id)
+        self._commissions = _by_id("commission", taken, _held, lambda pair: pair[1].id)
+        self._titles = _titles(self._commissions.values())
+        self._searchable = tuple(_Searchable.of(hit) for hit in self._hits())
 
     def authority(self, authority_id: str) -> Authority:
         """Return a region or municipality, or raise NotInDirectoryError."""
@@ -163,13 +163,17 @@ class Directory:
                 return False
 
     def search(self, text: str, *, limit: int = 20) -> tuple[Found, ...]:
-        """Find whom a rule can name, by words of name or place; names that begin so come first."""
+        """Find whom a rule can name, by words of name or place.
+
+        Names that begin with the first word come first, then those of which another word does; among these an
+        organisation before what lies in it, and the nearest to what was written.
+        """
         words = text.casefold().split()
         if not words:
             return ()
-        hits = [hit for hay, hit in self._searchable if all(word in hay for word in words)]
-        hits.sort(key=lambda hit: (not hit.name.casefold().startswith(words[0]), hit.name.casefold(), hit.id))
-        return tuple(hits[:limit])
+        hits = [one for one in self._searchable if all(word in one.text for word in words)]
+        hits.sort(key=lambda one: one.rank(words[0]))
+        return tuple(one.hit for one in hits[:limit])
 
     def _hits(self) -> Iterable[Found]:
         for authority in self.authorities.values():
@@ -187,120 +191,6 @@ class Directory:
             yield Found(GranteeKind.CLIENT, client.id, client.name, client.provider.name)
 
 
-# --- where it is kept
-
-
-def register_organisation(keystore: KeyStore, authority_id: str, public: bytes) -> None:
-    """Pin the public key (Ed25519, 32 bytes) by which an organisation signs its branch.
-
-    Raises:
-        DirectoryError: another key is pinned already.
-    """
-    if keystore.service_secret(_pin(authority_id), make=lambda: public) != public:
-        raise DirectoryError(f"{authority_id}: another key is registered")
-
-
-def store_branch(
-    connection: Connection, keystore: KeyStore, unverified: SignedBranch, *, at: datetime
-) -> Directory:
-    """Check a branch, alone and together with the others, and keep it; return the new directory.
-
-    Raises:
-        BranchError: its signature or its content is wrong.
-        DirectoryError: its organisation is unknown, it is not newer, or it names what another branch has.
-    """
-    branch = open_branch(unverified, public=_public(keystore, authority_of(unverified)))
-    stored, before_this = _load(connection, keystore)
-    before = stored.get(branch.authority.id)
-    if before is not None and branch.version <= before.version:
-        raise DirectoryError(f"{branch.authority.id}: version {branch.version} is not newer")
-    change = before_this + 1
-    directory = Directory({**stored, branch.authority.id: branch}.values(), version=change)
-    authority = keystore.pseudonym(f"directory/{branch.authority.id}")
-    row = {
-        "authority": authority,
-        "change": change,
-        "sealed": _seal(keystore, unverified, authority=authority, change=change),
-        "written_us": microseconds(at),
-    }
-    connection.execute(delete(_BRANCHES).where(_BRANCHES.c.authority == authority))
-    connection.execute(insert(_BRANCHES).values(row))
-    return directory
-
-
-def load(connection: Connection, keystore: KeyStore) -> Directory:
-    """Read, check and put together every stored branch.
-
-    Raises:
-        BranchError: a branch is not what its organisation signed.
-        DirectoryError: the branches do not fit together.
-        CannotOpenError: a row was changed or moved.
-    """
-    branches, change = _load(connection, keystore)
-    return Directory(branches.values(), version=change)
-
-
-_loaded: WeakKeyDictionary[Engine, tuple[KeyStore, Directory]] = WeakKeyDictionary()
-
-
-def current(connection: Connection, keystore: KeyStore) -> Directory:
-    """Return the directory as it now is; it is loaded anew only when a branch has changed.
-
-    Not to be asked inside a transaction that has itself stored a branch: that may yet be undone.
-
-    Raises:
-        DirectoryError: the database holds an older directory than this process has seen.
-    """
-    change, (of, known) = _change(connection), _loaded.get(connection.engine, (None, None))
-    if of is keystore and known is not None:
-        if known.version == change:
-            return known
-        if known.version > change:
-            raise DirectoryError("the stored directory is older than the one in use")
-    directory = load(connection, keystore)
-    _loaded[connection.engine] = (keystore, directory)
-    return directory
-
-
-def _change(connection: Connection) -> int:
-    """Ask by the driver alone: every request does, and SQLAlchemy's way takes ten times as long."""
-    driver: Any = connection.connection.driver_connection
-    return driver.execute(_CHANGE).fetchone()[0] or 0
-
-
-def _load(connection: Connection, keystore: KeyStore) -> tuple[dict[str, Branch], int]:
-    """Return the branches and the newest change among them: one statement, and so one moment."""
-    branches, newest = {}, 0
-    for authority, change, sealed in connection.execute(_ALL):
-        newest = max(newest, change)
-        signed = _open(keystore, sealed, authority=authority, change=change)
-        branch = open_branch(signed, public=_public(keystore, authority_of(signed)))
-        branches[branch.authority.id] = branch
-    return branches, newest
-
-
-def _seal(keystore: KeyStore, signed: SignedBranch, *, authority: bytes, change: int) -> bytes:
-    bound = context("directory-branch", authority, change)
-    return seal_box(keystore.service_key("directory"), signed.signature + signed.payload, bound_to=bound)
-
-
-def _open(keystore: KeyStore, sealed: bytes, *, authority: bytes, change: int) -> SignedBranch:
-    bound = context("directory-branch", authority, change)
-    raw = open_box(keystore.service_key("directory"), sealed, bound_to=bound)
-    return SignedBranch(raw[_SIGNATURE:], raw[:_SIGNATURE])
-
-
-def _pin(authority_id: str) -> str:
-    return f"directory-organisation/{authority_id}"
-
-
-def _public(keystore: KeyStore, authority_id: str) -> bytes:
-    def unknown() -> bytes:
-        raise DirectoryError(f"{authority_id}: no key is registered for the organisation")
-
-    return keystore.service_secret(_pin(authority_id), make=unknown)
-
-
 # --- putting together
 
 
@@ -308,12 +198,22 @@ def _id(thing: Authority | Provider | Unit | StaffMember | Client) -> str:
     return thing.id
 
 
-def _by_id(what: str, things: Iterable[T], key: Callable[[T], str]) -> Mapping[str, T]:
+def _held(branch: Branch) -> Iterable[tuple[StaffMember, Commission]]:
+    return [(member, one) for member in branch.staff for one in member.commissions]
+
+
+def _by_id(
+    what: str, branches: Iterable[Branch], things: Callable[[Branch], Iterable[T]], key: Callable[[T], str]
+) -> Mapping[str, T]:
     found: dict[str, T] = {}
-    for thing in things:
-        if (id_ := key(thing)) in found:
-            raise DirectoryError(f"{what} {id_}: stands in two branches")
-        found[id_] = thing
+    owners: dict[str, str] = {}
+    for branch in branches:
+        for thing in things(branch):
+            if (id_ := key(thing)) in found:
+                raise DirectoryError(
+                    f"{what} {id_}: stands in two branches, of {owners[id_]} and {branch.authority.id}"
+                )
+            found[id_], owners[id_] = thing, branch.authority.id
     return MappingProxyType(found)
 
 

@@ -120,7 +120,11 @@ def read(raw: bytes | str) -> Value:
         ShapeError: it is not that.
     """
     try:
-        return Value(json.loads(raw, object_pairs_hook=_no_name_twice, parse_constant=_no_constant))
+        text = raw if isinstance(raw, str) else raw.decode()  # json itself would take UTF-16 too
+        return Value(json.loads(text, object_pairs_hook=_no_name_twice, parse_constant=_no_constant))
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ShapeError(f"document: not well-formed JSON at {place}") from None
     except (ValueError, RecursionError):
         raise ShapeError("document: not well-formed JSON") from None
 
@@ -134,7 +138,7 @@ def write(document: Any) -> bytes:
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ShapeError("document: a name stands twice in one object")
     return found
 
 

@@ -17,7 +17,7 @@ Honest limit: who holds the file, its passphrase and the database can read every
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,6 +42,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS root (one INTEGER PRIMARY KEY CHECK (one = 1), salt BLOB NOT NULL, sealed BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS secrets (name BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 """
+_KEEP = "INSERT OR IGNORE INTO secrets VALUES (?, ?)"
 
 
 class RefusedReceiptError(KeysError):
@@ -270,7 +271,15 @@ class KeyStore:
 
     def service_secret(self, name: str, *, make: Callable[[], bytes]) -> bytes:
         """Return a secret of any form, made once (the token issuer's PEM)."""
-        return self._lasting_secret(f"service-secret/{name}", make)
+        return self._lasting_secret(_service_secret_name(name), make)
+
+    def keep_service_secrets(self, made: Mapping[str, bytes]) -> None:
+        """Keep many such secrets in one transaction; one that was there before stays as it was."""
+        names = {self._sealed_name(_service_secret_name(name)): secret for name, secret in made.items()}
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(_KEEP, [(key, self._sealed(key, secret)) for key, secret in names.items()])
+        connection.execute("COMMIT")
 
     # --- the file
 
@@ -311,6 +320,9 @@ class KeyStore:
     def _sealed_name(self, name: str) -> bytes:
         return mac(self._names, name.encode())[:16]
 
+    def _sealed(self, key: bytes, secret: bytes) -> bytes:
+        return envelope.seal_box(self._root, secret, bound_to=context("secret", key))
+
     def _find(self, name: str) -> bytes | None:
         return self._found(name)[0]
 
@@ -329,8 +341,7 @@ class KeyStore:
         if found is not None:
             return found
         key = self._sealed_name(name)
-        sealed = envelope.seal_box(self._root, make(), bound_to=context("secret", key))
-        self._connection().execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (key, sealed))
+        self._connection().execute(_KEEP, (key, self._sealed(key, make())))
         found = self._find(name)  # another process may have come first; what is on disk counts
         if found is None:
             raise KeysError("the KeyStore did not keep a secret")
@@ -348,6 +359,10 @@ class KeyStore:
 
 def _shred_name(vault: bytes, drawer: bytes) -> str:
     return f"shred/{vault.hex()}/{drawer.hex()}"
+
+
+def _service_secret_name(name: str) -> str:
+    return f"service-secret/{name}"
 
 
 def _recipient_name(recipient: str) -> str:

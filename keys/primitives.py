@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -31,7 +31,14 @@ from cryptography.hazmat.primitives.hpke import (
 )
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 KEY_SIZE = 32
 NONCE_SIZE = 12
@@ -233,6 +240,25 @@ class Signer:
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
 
+    @classmethod
+    def from_pem(cls, raw: bytes) -> "Signer":
+        """Read what :meth:`pem` wrote, or ``openssl genpkey -algorithm ed25519``.
+
+        Raises:
+            MalformedError: it is not that.
+        """
+        try:
+            key = load_pem_private_key(raw, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise MalformedError("not a private key in PEM, without a password") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise MalformedError("not an Ed25519 key")
+        return cls(key.private_bytes_raw())
+
+    def pem(self) -> bytes:
+        """Return the private key as PKCS#8 PEM (RFC 8410)."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature."""
         return self._key.sign(message)
@@ -249,6 +275,33 @@ def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def public_pem(public: bytes) -> bytes:
+    """Return an Ed25519 public key as SubjectPublicKeyInfo PEM (RFC 8410)."""
+    key = Ed25519PublicKey.from_public_bytes(public)
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_from_pem(raw: bytes) -> bytes:
+    """Read what :func:`public_pem` wrote, or ``openssl pkey -pubout``; return the key's 32 bytes.
+
+    Raises:
+        MalformedError: it is not that.
+    """
+    try:
+        key = load_pem_public_key(raw)
+    except (ValueError, UnsupportedAlgorithm):
+        raise MalformedError("not a public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise MalformedError("not an Ed25519 key")
+    return key.public_bytes_raw()
+
+
+def fingerprint(public: bytes) -> str:
+    """Return SHA-256 of an Ed25519 public key's DER (``openssl pkey -pubin -outform DER``), in hex."""
+    key = Ed25519PublicKey.from_public_bytes(public)
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def generate_es256_pem() -> bytes:

@@ -15,9 +15,8 @@ from app.settings import Settings, SettingsError
 from app.wiring import InstallationError
 from identity import bearer
 from identity.branch import sign_branch
-from identity.directory import store_branch
+from identity.branch_store import store_branches
 from identity.principal import Staff
-from keys.primitives import Signer, random_key
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +169,9 @@ async def test_lost_commission_bites_on_the_next_request_of_every_process(settin
         (member,) = (one for one in branch["staff"] if one["id"] == nurse.id)
         branch = {**branch, "version": 2, "staff": [one for one in branch["staff"] if one is not member]}
         keystore = other.house.keystore
-        signer = Signer(keystore.service_secret(f"demo-organisation/{demo.REGION_EXEMPEL}", make=random_key))
-        signed = sign_branch(branch, signer)
+        signed = sign_branch(branch, demo.signer_of(keystore, demo.REGION_EXEMPEL))
         other.house.database.write_now(
-            lambda writing: store_branch(writing, keystore, signed, at=other.house.clock())
+            lambda writing: store_branches(writing, keystore, [signed], at=other.house.clock())
         )
         assert (await client.get("/api/me")).status_code == 401
     other.close()

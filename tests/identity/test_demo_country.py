@@ -3,7 +3,7 @@ from datetime import date, datetime
 import pytest
 from stdnum import luhn
 
-from app import demo
+from app import demo, demo_country
 from app.demo import DemoError, PersonaKind, principal_of
 from identity.branch import CommissionError, PendingStaff, parse_branch
 from identity.directory import Directory, NotInDirectoryError
@@ -22,7 +22,13 @@ NEEDED = {
 
 @pytest.fixture(scope="module")
 def directory() -> Directory:
-    """Return the demo's directory."""
+    """Return the made-up country's directory."""
+    return Directory([parse_branch(write(one)) for one in demo.made_up()])
+
+
+@pytest.fixture(scope="module")
+def country() -> Directory:
+    """Return the demo's directory whole."""
     return Directory([parse_branch(write(one)) for one in demo.branches()])
 
 
@@ -41,14 +47,14 @@ def test_every_persona_that_others_rely_on_is_there() -> None:
 
 def test_country_says_that_it_is_made_up() -> None:
     """Nobody may take a name of the demo for a real region, municipality or person."""
-    assert all("(påhittad)" in branch["authority"]["name"] for branch in demo.branches())
+    assert all("(påhittad)" in branch["authority"]["name"] for branch in demo.made_up())
     assert all("påhittad" in f"{one.description} {one.name}".casefold().replace("påhittat", "påhittad")
                for one in demo.PERSONAS)  # fmt: skip
 
 
-def test_organisation_numbers_are_no_ones(directory: Directory) -> None:
+def test_organisation_numbers_are_no_ones(country: Directory) -> None:
     """A wrong check digit means that no organisation has the number."""
-    ids = [*directory.authorities, *directory.providers, *directory.units, *directory.members]
+    ids = [*country.authorities, *country.providers, *country.units, *country.members]
     assert all(not luhn.is_valid(one[2:12]) for one in ids)
 
 
@@ -147,6 +153,73 @@ def test_persona_that_is_not_there_is_refused(directory: Directory, keystore: Ke
         principal_of("anna", directory=directory, keystore=keystore, commission="SE2321009905-TESTU001")
     with pytest.raises(NotInDirectoryError):
         principal_of("nurse-vc", directory=Directory(), keystore=keystore)
+
+
+# --- the real names
+
+
+def test_every_region_and_municipality_of_sweden_is_there(country: Directory) -> None:
+    """21 and 290; Gotland's municipality is its region, and so has a branch as that alone."""
+    codes = demo_country.codes()
+    assert list(codes) == sorted(codes)
+    regions = {code for code in codes if len(code) == 2}
+    municipalities = {code for code in codes if len(code) == 4}
+    assert (len(regions), len(municipalities), len(codes)) == (21, 290, 311)
+    assert {code[:2] for code in municipalities} == regions
+    assert [code for code in municipalities if code.startswith("09")] == ["0980"]
+    names = [one.name for one in country.authorities.values()]
+    assert {f"{codes[code]} (demo)" for code in regions} <= set(names)
+    assert {f"{codes[code]}, kommun (demo)" for code in municipalities - {"0980"}} <= set(names)
+    assert len(set(names)) == 21 + 289 + len(demo.made_up())
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("01", "Region Stockholm"), ("06", "Region Jönköpings län"), ("08", "Region Kalmar län"),
+        ("14", "Västra Götalandsregionen"), ("23", "Region Jämtland Härjedalen"),
+        ("0140", "Nykvarn"), ("0305", "Håbo"), ("0643", "Habo"), ("0330", "Knivsta"), ("0331", "Heby"),
+        ("1281", "Lund"), ("1438", "Dals-Ed"), ("1443", "Bollebygd"), ("1730", "Eda"), ("1814", "Lekeberg"),
+        ("2023", "Malung-Sälen"), ("2514", "Kalix"), ("2584", "Kiruna"),
+    ],
+)  # fmt: skip
+def test_codes_are_those_of_the_official_list(code: str, name: str) -> None:
+    """Held here by some that are easily mistaken: youngest, moved between counties, nearly alike."""
+    assert demo_country.codes()[code] == name
+
+
+def test_every_real_name_is_told_from_the_real_organisation() -> None:
+    """The organisation is marked as the demo's, what lies in it as made up, and nobody works there."""
+    real = [parse_branch(write(one)) for one in demo_country.country()]
+    for branch in real:
+        assert branch.authority.name.endswith(" (demo)")
+        assert branch.providers
+        names = [*(one.name for one in branch.providers), *(one.name for one in branch.units)]
+        assert all(name.endswith(" (påhittad)") for name in names)
+        assert (branch.staff, branch.clients) == ((), ())
+    kinds = {
+        one.authority.kind: {provider.kind for provider in one.providers}
+        for one in real
+        if "Gotland" not in one.authority.name
+    }
+    assert kinds == {"region": {"vardgivare"}, "municipality": {"omsorgsgivare"}}
+    (gotland,) = (one for one in real if "Gotland" in one.authority.name)
+    assert gotland.authority.kind == "region"
+    assert [one.kind for one in gotland.providers] == ["vardgivare", "omsorgsgivare"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first"),
+    [
+        ("Lund", "Lund, kommun (demo)"), ("lund kommun", "Lund, kommun (demo)"), ("mark", "Mark, kommun (demo)"),
+        ("Skåne", "Region Skåne (demo)"), ("gotland", "Region Gotland (demo)"), ("ed", "Eda, kommun (demo)"),
+        ("uppsala", "Uppsala, kommun (demo)"), ("hemtjänst lund", "Hemtjänst, Lund (påhittad)"),
+        ("hemtjänst exempelby", "Exempelby hemtjänst"), ("omar", "Omar Provstrand"),
+    ],
+)  # fmt: skip
+def test_search_shows_first_what_was_meant(country: Directory, wanted: str, first: str) -> None:
+    """Among some thousand names, the place itself before its units and before longer names that begin so."""
+    assert country.search(wanted)[0].name == first
 
 
 # --- the register

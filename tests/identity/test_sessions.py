@@ -6,8 +6,8 @@ from sqlalchemy import Connection, text
 
 from app import demo
 from identity import sessions
-from identity.branch import parse_branch
-from identity.directory import Directory, PendingStaff
+from identity.branch import PendingStaff, parse_branch
+from identity.directory import Directory
 from identity.encoding import decode, encode
 from identity.principal import Citizen, Person, Principal, Proxy, Relation, System
 from identity.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, SessionError, Ward, csrf_holds
