@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from litestar import Litestar
 
-from app import wiring
+from app import directory_commands, wiring
 from app.jobs import Jobs
 from app.main import application
 from app.seed import seed_demo
 from app.settings import Settings, SettingsError
 from app.wiring import InstallationError
 from audit import verify
+from identity.errors import IdentityError
 from keys.keystore import WrongPassphraseError
 from vault.database import DatabaseUnavailableError
 from vault.head import stored_heads
@@ -30,6 +31,7 @@ _TOLD = (
     InstallationError,
     DatabaseUnavailableError,
     WrongPassphraseError,
+    IdentityError,
     FileNotFoundError,
 )
 Command = Callable[[Settings, argparse.Namespace], int]
@@ -59,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the log").add_subparsers(required=True, metavar="WHAT")
     verifying = _add(audit, "verify", _verify, "prove that no entry of the log is missing or changed")
     verifying.add_argument("--key", help="the log's public key, base64; default: VALV_DATA/log.pub")
+    directory = commands.add_parser("directory", help="organisations and what they say of themselves")
+    directory_commands.add(directory.add_subparsers(required=True, metavar="WHAT"), _add)
     _add(commands, "doctor", _doctor, "say whether the installation is whole")
     return parser
 

@@ -1,9 +1,12 @@
+import base64
 import copy
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import demo
 from identity.branch import (
@@ -14,7 +17,9 @@ from identity.branch import (
     open_branch,
     parse_branch,
     sign_branch,
+    sign_payload,
 )
+from identity.branch_file import read_file, write_file
 from identity.directory import Directory, NotInDirectoryError
 from identity.principal import Citizen, Client, Person, Staff
 from identity.strict import write
@@ -240,3 +245,14 @@ def test_branch_signed_by_another_is_refused() -> None:
     changed = SignedBranch(signed.payload.replace(b"Exempelby", b"Annanstad"), signed.signature)
     with pytest.raises(BranchError, match=r"^signature"):
         open_branch(changed, keys=lambda _: [mine.public()])
+
+
+def test_signature_is_what_the_specification_says() -> None:
+    """An organisation may sign with its own tools, so the bytes are written out here once more."""
+    payload = b'{ "any": "bytes" }\n'
+    digest = hashlib.sha256(payload).digest()
+    message = b"halsovalvet/v1/directory-branch-signature\0" + b"\x00\x20" + digest
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    file = write_file(sign_payload(payload, Signer(bytes(range(32)))))
+    assert file == b"halsovalvet-signed-branch 1 " + base64.b64encode(key.sign(message)) + b"\n" + payload
+    assert read_file(file).payload == payload
