@@ -4,6 +4,7 @@ import argparse
 import base64
 import ctypes
 import logging
+import os
 import signal
 import sys
 import threading
@@ -43,10 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     command: Command = chosen.command
     try:
-        return command(Settings.read(), chosen)
+        code = command(Settings.read(), chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the answer has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except _TOLD as error:
         print(f"valv: {error}", file=sys.stderr)  # noqa: T201 a command's answer
         return 2
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -71,7 +71,9 @@ class StoredError(IdentityError):
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", add_one: Add) -> None:
     """Add the commands."""
     key = add_one(commands, "key", _key, "make an organisation's pair of keys")
-    key.add_argument("-o", dest="out", type=Path, required=True, help="where the private key goes; FILE.pub")
+    key.add_argument(
+        "-o", dest="out", type=Path, required=True, help="the private key's file; the other's ends in .pub"
+    )
     sign = add_one(commands, "sign", _sign, "check and sign an organisation's branch")
     sign.add_argument("file", type=Path, help="the branch, JSON")
     sign.add_argument("--key", type=Path, required=True, help="the private key, PEM")

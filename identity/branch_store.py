@@ -11,7 +11,7 @@ are newer than what the process has.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -58,8 +58,11 @@ class Accepted:
 class _Known:
     """What a process has loaded: the rows by their keys, and the directory made of them."""
 
-    rows: Mapping[bytes, tuple[int, Branch]] = field(default_factory=dict)
-    directory: Directory = field(default_factory=Directory)
+    rows: Mapping[bytes, tuple[int, Branch]]
+    directory: Directory
+
+
+_NOTHING = _Known({}, Directory())
 
 
 def accept_branches(
@@ -74,7 +77,7 @@ def accept_branches(
         BranchError: a signature or a content is wrong.
         DirectoryError: an organisation is unknown, a branch is not newer, or it names what another branch has.
     """
-    known = _load(connection, keystore, _Known())
+    known = _load(connection, keystore, _NOTHING)
     stored = {branch.authority.id: branch for _, branch in known.rows.values()}
     taken: list[tuple[Branch | None, Branch]] = []
     for signed in unverified:
@@ -119,7 +122,7 @@ def load(connection: Connection, keystore: KeyStore) -> Directory:
         DirectoryError: the branches do not fit together.
         CannotOpenError: a row was changed or moved.
     """
-    return _load(connection, keystore, _Known()).directory
+    return _load(connection, keystore, _NOTHING).directory
 
 
 def stored_branches(connection: Connection, keystore: KeyStore) -> tuple[Stored, ...]:
@@ -161,9 +164,9 @@ def current(connection: Connection, keystore: KeyStore) -> Directory:
     Raises:
         DirectoryError: the database holds an older directory than this process has seen.
     """
-    change, (of, known) = _change(connection), _loaded.get(connection.engine, (None, _Known()))
+    change, (of, known) = _change(connection), _loaded.get(connection.engine, (None, _NOTHING))
     if of is not keystore:
-        known = _Known()
+        known = _NOTHING
     elif known.directory.version == change:
         return known.directory
     if known.directory.version > change:

@@ -29,8 +29,8 @@ def register_organisation(keystore: KeyStore, organisation: str, public: bytes) 
     if not is_plain_hsa_id(organisation):
         raise DirectoryError("the id must be an HSA-id: SE, 10 digits, -, 1 to 18 of A-Z and 0-9")
     keystore.service_secret(_pin(organisation, 1), make=lambda: public)
-    if newest_key(keystore, organisation) != public:
-        raise DirectoryError(f"{organisation}: another key is registered")
+    if (newest := newest_key(keystore, organisation)) != public:
+        raise DirectoryError(f"{organisation}: another key is registered, {fingerprint(newest)}")
 
 
 def register_organisations(keystore: KeyStore, publics: Mapping[str, bytes]) -> None:

@@ -2,7 +2,10 @@
 
 import copy
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,7 +293,7 @@ def test_key_is_replaced_by_name_of_the_old_while_servers_run(
     old, new = (
         fingerprint(public_from_pem((folder / f"{name}.pem.pub").read_bytes())) for name in ("own", "next")
     )
-    assert refused(operate("register", NEW, "next.pem.pub")) == f"{NEW}: another key is registered"
+    assert refused(operate("register", NEW, "next.pem.pub")) == f"{NEW}: another key is registered, {old}"
     told = refused(operate("register", NEW, "next.pem.pub", "--replaces", new))
     assert told == f"{NEW}: the key in use has another fingerprint, {old}"
     code, out, _ = operate("register", NEW, "next.pem.pub", "--replaces", old.upper())
@@ -350,3 +353,19 @@ def test_empty_installation_has_an_empty_directory(
     assert run("list")[1].count("\n") == 1
     run("key", "-o", "own.pem")
     assert run("register", NEW, "own.pem.pub")[0] == 0
+
+
+def test_answer_that_nobody_reads_to_its_end_is_no_fault(operate: Run, world: World) -> None:
+    """``valv directory list | head`` is what an operator writes with some hundred organisations."""
+    assert operate("list")[0] == 0
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "directory", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(cli.__file__).parents[1],
+        env={**os.environ, "VALV_DATA": str(world.folder)},
+    )
+    assert listing.stdout is not None
+    listing.stdout.close()
+    listing.stdout = None
+    assert listing.communicate(timeout=60)[1] == b""
