@@ -12,6 +12,9 @@ VALV_ALLOWED_HOSTS   host names that requests may name, comma-separated (default
 VALV_MAX_UPLOAD_MB   largest upload (default 4096)
 VALV_CONTROLLER      who is controller (personuppgiftsansvarig) of new vaults; a demo has its own
 VALV_LAWFUL_BASIS    which basis policy holds: ``consent`` (default) or ``blocks-only``
+VALV_BLOCKED_DATA    whether staff are told in an emergency that something is blocked: ``told`` (default), ``untold``
+VALV_EMERGENCY       how long an emergency opening lasts: ``hour`` (default) or ``day``
+VALV_RELATION        whether a patient relation is ``stated`` by asking (default) or must be ``on-record``
 ===================  ========================================================================================
 """
 
@@ -20,6 +23,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+
+from policies.engine import LAW_IN_FORCE
+
+#: The setting by which each variant of the policies is chosen.
+VARIANTS = {
+    "basis": "VALV_LAWFUL_BASIS",
+    "blocked-data": "VALV_BLOCKED_DATA",
+    "emergency": "VALV_EMERGENCY",
+    "relation": "VALV_RELATION",
+}
 
 
 class SettingsError(Exception):
@@ -38,7 +51,7 @@ class Settings:
     oidc_issuer: str = ""
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     max_upload: int = 4096 << 20
-    lawful_basis: str = "consent"
+    policies: Mapping[str, str] = field(default_factory=lambda: LAW_IN_FORCE)  # a choice for each variant
     controller: str = ""
     database_url: str = field(default="", repr=False)  # it may hold a password
     broker_url: str = field(default="", repr=False)  # and so may this
@@ -62,7 +75,7 @@ class Settings:
             oidc_issuer=environment.get("VALV_OIDC_ISSUER", ""),
             allowed_hosts=tuple(h.strip() for h in hosts.split(",") if h.strip()) or default.allowed_hosts,
             max_upload=_number(environment, "VALV_MAX_UPLOAD_MB", 4096, limit=1 << 20) << 20,
-            lawful_basis=environment.get("VALV_LAWFUL_BASIS") or default.lawful_basis,
+            policies={one: environment.get(name) or LAW_IN_FORCE[one] for one, name in VARIANTS.items()},
             controller=environment.get("VALV_CONTROLLER", ""),
             database_url=_database_url(environment.get("VALV_DATABASE_URL", "")),
             broker_url=_broker_url(environment.get("VALV_BROKER_URL", "")),

@@ -120,7 +120,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
     keystore = KeyStore.load(settings.keystore, _passphrase(settings, demo=told.demo), clock=clock)
     _check_stamp(keystore, told)
     log = _open_log(settings, keystore, told.origin, clock)
-    policies = Policies.load(INSTALLED, {"basis": settings.lawful_basis})
+    policies = Policies.load(INSTALLED, settings.policies)
     house = House(
         database=database,
         keystore=keystore,

@@ -41,6 +41,10 @@ class EventKind(StrEnum):
     UNDO_IMPORT = "undo-import"
     GRANT = "grant"
     REVOKE = "revoke"
+    LIFT = "lift"  # a block was laid aside for a time, or put back
+    CONTACT = "contact"  # somebody was listed among the contacts, or struck from them
+    PAUSE = "pause"  # all sharing was paused, or taken up again
+    EMERGENCY = "emergency"  # a vault was opened in an emergency (nödöppning)
     ACCESS_REQUEST = "access-request"
     READ_LOG = "read-log"
     REVIEW = "review"

@@ -69,7 +69,8 @@ class Ask:
 
     ``subject`` is None for a citizen who has no vault; an :class:`Organisation` goes with ``review-log`` and
     with nothing else. ``categories`` are needed for ``read`` and ``add``; for other deeds they are told to
-    the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request).
+    the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request). ``opened`` is
+    when the emergency opening was made under which it is asked.
     """
 
     principal: Principal
@@ -81,6 +82,7 @@ class Ask:
     purpose: Purpose | None = None
     categories: tuple[Category, ...] = ()
     subject_id: str = ""
+    opened: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -137,7 +139,7 @@ class Gate:
         """
         about = NOBODY if ask.subject is None else ask.subject
         in_force = RuleSet(0) if ask.subject is None else rules
-        matter = Matter(ask.principal, about, ask.deed, ask.at, ask.purpose, ask.categories)
+        matter = Matter(ask.principal, about, ask.deed, ask.at, ask.purpose, ask.categories, ask.opened)
         verdict = judge(matter, need, rules=in_force, policies=self.policies, indexes=self.indexes)
         match verdict:
             case Granted(scopes, decided):
@@ -181,7 +183,8 @@ def _opens(ask: Ask, categories: tuple[Category, ...], drawers: Drawers) -> Open
     match ask.subject, ask.deed:
         case Subject(vault=vault, alias=owner), Deed.READ:
             wanted = tuple(pair for category in categories for pair in drawers.get(category, ()))
-            return Opens(recipients_of(ask.principal, vault, owner=owner), wanted)
+            urgent = ask.opened is not None
+            return Opens(recipients_of(ask.principal, vault, owner=owner, emergency=urgent), wanted)
         case Subject(vault=vault, alias=owner), Deed.MANAGE | Deed.BLOCK:
             return Opens(
                 recipients_of(ask.principal, vault, owner=owner),

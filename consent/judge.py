@@ -5,8 +5,8 @@ a change of rules it also answers who would gain and lose what.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, assert_never
 
@@ -15,7 +15,7 @@ from consent.nodes import standing
 from consent.questions import LOCATING, Organisation, Subject, question, registered
 from consent.rules import RuleSet
 from consent.scope import Probe, Scope, Terms, reachable
-from identity.principal import Principal
+from identity.principal import Principal, Proxy, Relation
 from policies.engine import Deny, DenyReason, Permit, Policies
 from policies.vocabulary import Action, Category, Deed, Purpose
 
@@ -38,7 +38,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What is to be decided: who, about which vault or organisation, which deed, why, when, of what."""
+    """What is to be decided: who, about which vault or organisation, which deed, why, when, of what.
+
+    ``opened`` is when the emergency opening was made under which it is asked, None where there is none.
+    """
 
     principal: Principal
     about: Subject | Organisation
@@ -46,6 +49,16 @@ class Matter:
     at: datetime
     purpose: Purpose | None = None
     categories: tuple[Category, ...] = ()
+    opened: datetime | None = None
+
+    @property
+    def by_mandate(self) -> bool:
+        """Tell whether somebody manages the owner's matters as far as the owner let them."""
+        match self.principal:
+            case Proxy(relation=relation):
+                return self.deed is Deed.MANAGE and relation is not Relation.GUARDIAN
+            case _:
+                return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +84,21 @@ def judge(
     match matter.about, matter.deed:
         case Subject(vault=vault), Deed.READ | Deed.ADD:
             return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
+        case Subject(vault=vault), Deed.MANAGE if matter.by_mandate:
+            if not matter.categories:  # a matter of the whole vault: it takes a mandate for some of it
+                matter, need = replace(matter, categories=tuple(Category)), Need.SOME
+            return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
         case _:
             return _plain(matter, policies)
 
 
 def _plain(matter: Matter, policies: Policies) -> Granted | Denied:
-    asked = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
+    context: dict[str, Any] = {}
+    if matter.deed is Deed.MANAGE:
+        context["consent"] = {"allows": [], "denies": []}
+    asked = question(
+        matter.principal, matter.deed, matter.about, context, purpose=matter.purpose, at=matter.at
+    )
     match policies.decide(asked):
         case Permit():
             return Granted()
@@ -112,6 +134,7 @@ class _Class(NamedTuple):
     probe: Probe
     entitled: bool
     locates: bool
+    related: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +150,26 @@ class _Case:
         """Take what the rules say of a category, and what the principal and the category are."""
         allows, denies = tuple(map(Terms.of, found.allows)), tuple(map(Terms.of, found.denies))
         entitled, locates = registered(principal, category), category in LOCATING
-        classes = tuple(_Class(probe, entitled, locates) for probe in reachable(allows, denies))
+        classes = tuple(
+            _Class(probe, entitled, locates, found.related) for probe in reachable(allows, denies)
+        )
         return cls(allows, denies, classes)
 
-    def context(self, of: _Class) -> dict[str, Any]:
+    def context(self, of: _Class, matter: Matter) -> dict[str, Any]:
         """Return what the policies are told of a class."""
         allows = [terms.rule for terms in self.allows] if of.probe.allowed else []
         denies = [terms.rule for terms in self.denies] if of.probe.denied else []
+        consent = {"consent": {"allows": allows, "denies": denies}}
+        if matter.deed is Deed.MANAGE:
+            return consent
+        since = timedelta() if matter.opened is None else matter.at - matter.opened
         return {
-            "consent": {"allows": allows, "denies": denies},
+            **consent,
             "registered": of.entitled,
             "locates": of.locates,
+            "related": of.related,
+            "emergency": matter.opened is not None,
+            "minutes": since // timedelta(minutes=1),
         }
 
     def scope(self, answers: Mapping[_Class, Permit | Deny]) -> Scope | Denied:
@@ -156,7 +188,8 @@ class _Case:
 
 def _scopes(matter: Matter, index: Index, policies: Policies) -> dict[Category, Scope | Denied]:
     """Ask the policies about each class of records once, whatever its category."""
-    who, action = standing(matter.principal), Action(matter.deed)
+    who = standing(matter.principal, emergency=matter.opened is not None)
+    action = Action(matter.deed)
     put = question(matter.principal, matter.deed, matter.about, {}, purpose=matter.purpose, at=matter.at)
     answers: dict[_Class, Permit | Deny] = {}
     scopes: dict[Category, Scope | Denied] = {}
@@ -165,7 +198,7 @@ def _scopes(matter: Matter, index: Index, policies: Policies) -> dict[Category, 
         case = _Case.of(found, matter.principal, category)
         for one in case.classes:
             if one not in answers:
-                answers[one] = policies.decide(put.within(case.context(one)))
+                answers[one] = policies.decide(put.within(case.context(one, matter)))
         scopes[category] = case.scope(answers)
     return scopes
 

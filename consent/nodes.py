@@ -10,11 +10,15 @@ from functools import lru_cache
 from typing import assert_never
 
 from consent.rules import Grantee
-from identity.principal import Citizen, Client, Principal, Provider, Proxy, Staff, System
+from identity.principal import Citizen, Client, Principal, Provider, Proxy, Relation, Staff, System
 from policies.vocabulary import GranteeKind
 
-#: The node of every provider that shares documentation under lag (2022:913).
+#: Under it stand all staff and systems, so that a block on it stops them all; an allow to it reaches only those
+#: whom the citizen lists as contacts (:mod:`consent.index`).
 NETWORK = "network:"
+
+#: Under it stands whoever reads by emergency access (nödöppning).
+EMERGENCY = "emergency:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +38,20 @@ def node_of(grantee: Grantee) -> str:
     return unicodedata.normalize("NFC", f"{grantee.kind}:{grantee.id}")
 
 
-def standing(principal: Principal) -> Standing:
-    """Return the nodes of a principal; a person and the product itself stand under none."""
-    return _standing(principal)
-
-
 @lru_cache(2048)
-def _standing(principal: Principal) -> Standing:
+def standing(principal: Principal, *, emergency: bool = False) -> Standing:
+    """Return the nodes of a principal; the owner, a guardian and the product itself stand under none."""
     match principal:
         case Staff(commission=commission):
             role = Grantee(GranteeKind.ROLE, f"{commission.unit.id}/{principal.title}")
             person = Grantee(GranteeKind.PERSON, principal.id)
-            return Standing((*commission.unit.nodes(), node_of(person), node_of(role), NETWORK))
+            under = (NETWORK, EMERGENCY) if emergency else (NETWORK,)
+            return Standing((*commission.unit.nodes(), node_of(person), node_of(role)), under)
         case Client(id=identifier, provider=provider):
             client = Grantee(GranteeKind.CLIENT, identifier)
             return Standing((node_of(client),), (*_above(provider), NETWORK))
+        case Proxy(person=person, relation=relation) if relation is not Relation.GUARDIAN:
+            return Standing((node_of(Grantee(GranteeKind.PROXY, person.alias.hex())),))
         case Citizen() | Proxy() | System():
             return Standing()
         case _:
@@ -60,12 +63,19 @@ def owner_node(vault: bytes) -> str:
     return f"owner:{vault.hex()}"
 
 
+def emergency_node(vault: bytes) -> str:
+    """Return the recipient id by which a vault is opened in an emergency."""
+    return f"emergency:{vault.hex()}"
+
+
 def proxy_node(vault: bytes, alias: bytes) -> str:
     """Return the recipient id of one who acts for a vault's owner."""
     return f"proxy:{vault.hex()}:{alias.hex()}"
 
 
-def recipients_of(principal: Principal, vault: bytes, *, owner: bytes) -> tuple[str, ...]:
+def recipients_of(
+    principal: Principal, vault: bytes, *, owner: bytes, emergency: bool = False
+) -> tuple[str, ...]:
     """Return whose keys a principal may open with at the vault of ``owner`` (an alias), narrowest first.
 
     A citizen holds a key to their own vault and to no other, whatever the policies say.
@@ -78,7 +88,7 @@ def recipients_of(principal: Principal, vault: bytes, *, owner: bytes) -> tuple[
         case Proxy(person=person):
             return (proxy_node(vault, person.alias),)
         case Staff(commission=commission):
-            return commission.unit.nodes()
+            return (*commission.unit.nodes(), *((emergency_node(vault),) if emergency else ()))
         case Client() | System():
             return ()
         case _:

@@ -6,23 +6,30 @@ Everything is checked here, once; the text of a :class:`~consent.rules.RuleError
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from consent.ages import start_of
 from consent.rules import Grantee, Rule, RuleError
+from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 
 _FIELDS = (
-    "effect", "grantee", "actions", "categories", "codes", "purposes",
-    "data_from", "data_to", "valid_from", "valid_to",
+    "effect", "grantee", "spares", "actions", "categories", "codes", "records", "sources", "purposes",
+    "data_from", "data_to", "valid_from", "valid_to", "while_related", "until_plan", "relation", "document",
 )  # fmt: skip
 _HSA_ID = re.compile(r"SE[0-9]{10}-[A-Z0-9]{1,20}")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CODE = re.compile(r"[!-~]{1,64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MOST_CODES = 200
+_RECORD_ID = re.compile(r"[0-9]{8}-[0-9a-f]{16}")
+_ALIAS = re.compile(r"[0-9a-f]{32}")
+_SOURCE = re.compile(
+    rf"mine|device|device:[^\x00-\x1f]{{1,200}}|(?:unit|provider):{_HSA_ID.pattern}|client:{_CLIENT_ID.pattern}"
+)
+_SOURCES = ("mine", "device", "device:<name>", "unit:<HSA-id>", "provider:<HSA-id>", "client:<id>")
+_MOST = 200
 _LONGEST_TITLE = 100
 
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -42,15 +49,22 @@ def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetim
     rule = Rule(
         id=id,
         effect=_word(Effect, "effect", raw.get("effect")),
-        grantee=_grantee(raw.get("grantee")),
+        grantee=_grantee(raw.get("grantee"), "grantee"),
         actions=frozenset(_words(Action, "actions", raw)),
         categories=frozenset(_words(Category, "categories", raw)),
-        codes=_codes(raw),
+        codes=_texts("codes", raw, _CODE, "each a code of 1 to 64 visible characters, as 85354-9"),
+        records=_texts("records", raw, _RECORD_ID, "the ids of records"),
+        sources=_texts("sources", raw, _SOURCE, f"each {', '.join(_SOURCES)}"),
+        spares=frozenset(_grantee(one, "spares") for one in _list("spares", raw)),
         purposes=frozenset(_words(Purpose, "purposes", raw)),
         data_from=_optional(raw, "data_from", _day),
         data_to=_optional(raw, "data_to", _day),
         valid_from=_optional(raw, "valid_from", _first_moment),
         valid_to=_optional(raw, "valid_to", _last_moment),
+        while_related=_flag("while_related", raw),
+        until_plan=_record("until_plan", raw),
+        relation=None if raw.get("relation") is None else _word(Relation, "relation", raw["relation"]),
+        document=_record("document", raw),
         author=author,
         created=created,
     )
@@ -59,16 +73,18 @@ def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetim
     return rule
 
 
-def _grantee(raw: Any) -> Grantee:
+def _grantee(raw: Any, name: str) -> Grantee:
     if not isinstance(raw, dict) or not set(raw) <= {"kind", "id"}:
-        raise RuleError("grantee: an object with kind and id")
-    kind, identifier = _word(GranteeKind, "grantee.kind", raw.get("kind")), raw.get("id", "")
+        raise RuleError(f"{name}: an object with kind and id")
+    kind, identifier = _word(GranteeKind, f"{name}.kind", raw.get("kind")), raw.get("id", "")
     if not isinstance(identifier, str):
-        raise RuleError("grantee.id: a text")
+        raise RuleError(f"{name}.id: a text")
     identifier = unicodedata.normalize("NFC", identifier)
     match kind:
-        case GranteeKind.NETWORK:
-            good, form = identifier == "", "empty for a network"
+        case GranteeKind.NETWORK | GranteeKind.EMERGENCY:
+            good, form = identifier == "", f"empty for {kind}"
+        case GranteeKind.PROXY:
+            good, form = _ALIAS.fullmatch(identifier) is not None, "a person's id, 32 hexadecimal digits"
         case GranteeKind.CLIENT:
             good, form = _CLIENT_ID.fullmatch(identifier) is not None, "a client system's id"
         case GranteeKind.ROLE:
@@ -79,7 +95,7 @@ def _grantee(raw: Any) -> Grantee:
                 "an HSA-id: SE, ten digits, -, 1-20 of A-Z 0-9",
             )
     if not good:
-        raise RuleError(f"grantee.id: must be {form}")
+        raise RuleError(f"{name}.id: must be {form}")
     return Grantee(kind, identifier)
 
 
@@ -110,13 +126,30 @@ def _words(kind: type[_Word], name: str, raw: Mapping[str, Any]) -> list[_Word]:
     return [_word(kind, name, item) for item in _list(name, raw)]
 
 
-def _codes(raw: Mapping[str, Any]) -> frozenset[str]:
-    codes = _list("codes", raw)
-    if len(codes) > _MOST_CODES:
-        raise RuleError(f"codes: at most {_MOST_CODES}")
-    if not all(isinstance(code, str) and _CODE.fullmatch(code) for code in codes):
-        raise RuleError("codes: each a code of 1 to 64 visible characters, as 85354-9")
-    return frozenset(codes)
+def _texts(name: str, raw: Mapping[str, Any], form: re.Pattern[str], told: str) -> frozenset[str]:
+    found = [unicodedata.normalize("NFC", one) if isinstance(one, str) else "" for one in _list(name, raw)]
+    if len(found) > _MOST:
+        raise RuleError(f"{name}: at most {_MOST}")
+    if not all(map(form.fullmatch, found)):
+        raise RuleError(f"{name}: {told}")
+    return frozenset(found)
+
+
+def _flag(name: str, raw: Mapping[str, Any]) -> bool:
+    match raw.get(name):
+        case None | False:
+            return False
+        case True:
+            return True
+        case _:
+            raise RuleError(f"{name}: true or false")
+
+
+def _record(name: str, raw: Mapping[str, Any]) -> str:
+    found = raw.get(name) or ""
+    if found and not (isinstance(found, str) and _RECORD_ID.fullmatch(found)):
+        raise RuleError(f"{name}: the id of a record")
+    return str(found)
 
 
 _Parsed = TypeVar("_Parsed")
@@ -150,8 +183,8 @@ def _moment(text: str) -> datetime:
 
 
 def _first_moment(text: str) -> datetime:
-    return _moment(text) if "T" in text else start_of(_day(text))
+    return (_moment(text) if "T" in text else start_of(_day(text))).astimezone(UTC)
 
 
 def _last_moment(text: str) -> datetime:
-    return _moment(text) if "T" in text else start_of(_day(text) + timedelta(days=1))
+    return (_moment(text) if "T" in text else start_of(_day(text) + timedelta(days=1))).astimezone(UTC)

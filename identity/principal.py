@@ -39,6 +39,7 @@ class Relation(StrEnum):
     GUARDIAN = "guardian"  # vårdnadshavare
     REPRESENTATIVE = "representative"  # ombud
     LEGAL_GUARDIAN = "legal-guardian"  # god man, förvaltare
+    RELATIVE = "relative"  # let in by the citizen; acts in nothing
 
 
 @dataclass(frozen=True, slots=True)

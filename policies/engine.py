@@ -26,12 +26,18 @@ import msgspec
 from policies.vocabulary import Deed
 
 #: The choices that follow the law in force.
-LAW_IN_FORCE: Mapping[str, str] = {"basis": "consent"}
+LAW_IN_FORCE: Mapping[str, str] = {
+    "basis": "consent",
+    "blocked-data": "told",
+    "emergency": "hour",
+    "relation": "stated",
+}
 
 #: The policies that come with the product.
 INSTALLED: Traversable = files("policies")
 
 _SCHEMA = "vault.cedarschema"
+_CHOICE = "--"  # in a file's name, between a setting and its choice
 _REMEMBERED = 4096  # questions, word for word
 
 
@@ -107,7 +113,8 @@ class Policies:
     def __init__(self, texts: Mapping[str, str], schema: str) -> None:
         """Check everything.
 
-        1. the schema parses, 2. each file parses, holds at least one policy and no template, 3. every policy
+        1. the schema parses, 2. each file parses and holds no template, and a policy at least (a choice may be that
+        nothing more holds), 3. every policy
         has an ``@id`` and no id stands twice, 4. each file is valid under the schema.
 
         Raises:
@@ -190,8 +197,8 @@ def _read(answer: cedarpy.AuthzResult) -> Permit | Deny:
 
 
 def _chosen(names: tuple[str, ...], variants: Mapping[str, str]) -> set[str]:
-    optional = {name for name in names if "--" in name}
-    settings = {name.split("--")[0] for name in optional}
+    optional = {name for name in names if _CHOICE in name}
+    settings = {name.split(_CHOICE)[0] for name in optional}
     if settings != set(variants):
         raise PoliciesError(f"a choice is needed for each of {sorted(settings)} and nothing else")
     chosen = {f"{setting}--{choice}.cedar" for setting, choice in variants.items()}
@@ -207,7 +214,7 @@ def _checked_ids(texts: Mapping[str, str]) -> tuple[str, ...]:
             parsed = json.loads(cedarpy.policies_to_json_str(text))
         except ValueError as error:
             raise PoliciesError(f"{name}: {error}") from error
-        if parsed["templates"] or not parsed["staticPolicies"]:
+        if parsed["templates"] or not (parsed["staticPolicies"] or _CHOICE in name):
             raise PoliciesError(f"{name}: holds a template or no policy")
         for policy in parsed["staticPolicies"].values():
             identifier = policy.get("annotations", {}).get("id")

@@ -48,10 +48,11 @@ class Action(StrEnum):
 
     READ = "read"
     ADD = "add"
+    MANAGE = "manage"  # a proxy's: make and end rules for the citizen
 
 
 class Deed(StrEnum):
-    """What the policies are asked about; ``read`` and ``add`` are the words of :class:`Action`.
+    """What the policies are asked about; ``read``, ``add`` and ``manage`` are the words of :class:`Action`.
 
     Each is an action of ``vault.cedarschema``, on a vault, or for ``review-log`` on an organisation.
     """
@@ -64,6 +65,8 @@ class Deed(StrEnum):
     REVIEW_LOG = "review-log"  # supervisor: accesses by an organisation's own staff
     LOOKUP = "lookup"  # exchange a personal number for the vault's public id, which tells nothing
     ASK = "ask"  # ask the citizen for access
+    EMERGENCY = "emergency"  # open in an emergency (nödöppning)
+    KNOW_BLOCKED = "know-blocked"  # be told, in an emergency, that something is blocked, and whom to ask
 
 
 class Purpose(StrEnum):
@@ -85,7 +88,7 @@ class Effect(StrEnum):
 
 
 class GranteeKind(StrEnum):
-    """Whom a rule names; an id goes with each: HSA-id, organisation number, role at unit, client id."""
+    """Whom a rule names; an id goes with each but the last two: HSA-id, role at unit, client id, alias."""
 
     PERSON = "person"
     ROLE = "role"
@@ -93,5 +96,7 @@ class GranteeKind(StrEnum):
     PROVIDER = "provider"
     REGION = "region"
     MUNICIPALITY = "municipality"
-    NETWORK = "network"
     CLIENT = "client"
+    PROXY = "proxy"  # a person who acts for the citizen
+    NETWORK = "network"  # an allow: those whom the citizen lists as contacts; a block: all staff and systems
+    EMERGENCY = "emergency"  # a block only: nobody by emergency access

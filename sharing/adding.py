@@ -134,8 +134,7 @@ def _permitted(authorization: Authorization, columns: Columns) -> Mask:
     for category, rows in _by_category(columns):
         if (scope := scopes[category]) is not None:
             mine = columns.take(rows)
-            codes = [shape.code.code for shape in mine.shapes]
-            taken[rows] = scope.mask(codes, mine.shape, local_days(mine.start))
+            taken[rows] = scope.mask(mine.kinds, mine.shape, local_days(mine.start), mine.fingerprint)
     return taken
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from audit.events import Activity, EventKind
-from consent.rules import Grantee, Rule
+from consent.rules import Grantee, Rule, RuleError
 from identity.principal import Principal, Staff
 from keys import envelope
 from keys.envelope import context, microseconds, moment
@@ -69,7 +69,10 @@ async def ask(
 
     Raises:
         consent.gate.Refused: this principal may not ask.
+        RuleError: for what no staff can have.
     """
+    if Action.MANAGE in actions:
+        raise RuleError("actions: read or add")
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     request_id = secrets.token_bytes(16)
     authorization = await house.ask(

@@ -1,33 +1,33 @@
-"""The citizen's rules: list, see what one would change, make one, take one back.
+"""The citizen's rules: what they are, what a change would do, and the changes: grant, lift, contacts, pause, end.
 
 A change of rules is whole: rule, wraps and head in one transaction. It opens the touched drawers' private halves
 by the owner's own receipt, so that new recipients get wraps; and where a wrap is wider than what the rules now
 want, a new generation takes over, every segment is re-sealed to it, and the old generation is destroyed.
 """
 
+import contextlib
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from audit.events import Activity, EventKind, HeadRef
-from consent.codec import rule_to_json
-from consent.gate import Authorization
-from consent.rules import Rule, RuleError, RuleSet
+from consent.rules import Contact, Grantee, Lift, Rule, RuleError, RuleSet
 from identity.principal import Principal
 from keys.primitives import PrivateKey
 from policies.vocabulary import Action, Category, Deed, Effect, GranteeKind
 from sharing.house import House
 from vault import state
-from vault.change import StaleGenerationError
+from vault.change import StaleGenerationError, StaleRulesError
 from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.state import Drawer, VaultState
 
 _TRIES = 4
 MOST_RULES = 1000
+MOST_CONTACTS = 200
 
 
 class NoSuchRuleError(Exception):
@@ -56,12 +56,104 @@ async def rules_of(house: House, principal: Principal, alias: bytes) -> RuleSet:
     return vault_state.rules
 
 
-async def preview(house: House, principal: Principal, alias: bytes, rule: Rule) -> tuple[Difference, ...]:
-    """Return what a new rule would change, from the same computation that makes the wraps and the index."""
-    check(rule)
-    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
-    return differences(house, vault_state.rules.rules, (*vault_state.rules.rules, rule), house.clock())
+# --- what may change
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A change of what decides about sharing: what is done to the rules as they stand, and how the log tells of it.
+
+    ``make`` raises where it cannot be done to them. ``categories`` are those that the change is about; that others'
+    keys change too is found out.
+    """
+
+    make: Callable[[RuleSet], RuleSet]
+    kind: EventKind
+    subject: str
+    categories: frozenset[Category] = frozenset()
+    deed: Deed = Deed.MANAGE
+    activity: Activity = Activity.WRITE
+
+
+def to_grant(rule: Rule) -> Wish:
+    """Put an allow or a block in force; one of the same id gives way to it."""
+
+    def make(rules: RuleSet) -> RuleSet:
+        kept = [one for one in rules.rules if one.id != rule.id]
+        if len(kept) >= MOST_RULES:
+            raise RuleError(f"there are {MOST_RULES} rules already; end some first")
+        return replace(rules, rules=(*kept, rule))
+
+    return Wish(make, EventKind.GRANT, rule.id, rule.categories, _deed(rule))
+
+
+def to_revoke(rule: Rule) -> Wish:
+    """End a rule."""
+
+    def make(rules: RuleSet) -> RuleSet:
+        _found(rules, rule.id)
+        return replace(rules, rules=tuple(one for one in rules.rules if one.id != rule.id))
+
+    return Wish(make, EventKind.REVOKE, rule.id, rule.categories, _deed(rule), Activity.DELETE)
+
+
+def to_lift(rule: Rule, lift: Lift | None, at: datetime) -> Wish:
+    """Lay a block aside for a time (for all, or for one unit), or with None put it back at once."""
+    if rule.effect is not Effect.BLOCK or rule.grantee.kind is GranteeKind.EMERGENCY:
+        raise RuleError("until: only a block of somebody can be laid aside")
+    if lift is not None and lift.until <= at:
+        raise RuleError("until: in the past")
+
+    def make(rules: RuleSet) -> RuleSet:
+        found = _found(rules, rule.id)
+        still = [one for one in found.lifts if at < one.until and lift and one.grantee != lift.grantee]
+        lifted = replace(found, lifts=(*still, *([lift] if lift else [])))
+        return replace(rules, rules=tuple(lifted if one.id == rule.id else one for one in rules.rules))
+
+    return Wish(make, EventKind.LIFT, rule.id, rule.categories, Deed.BLOCK)
+
+
+def to_list(contact: Contact) -> Wish:
+    """List somebody among the contacts; an earlier word about them gives way."""
+
+    def make(rules: RuleSet) -> RuleSet:
+        kept = [one for one in rules.contacts if one.grantee != contact.grantee]
+        if len(kept) >= MOST_CONTACTS:
+            raise RuleError(f"there are {MOST_CONTACTS} contacts already; end some first")
+        return replace(rules, contacts=(*kept, contact))
+
+    return Wish(make, EventKind.CONTACT, "contacts")
+
+
+def to_unlist(grantee: Grantee) -> Wish:
+    """Strike somebody from the contacts: what was shared while they were listed ends."""
+
+    def make(rules: RuleSet) -> RuleSet:
+        kept = tuple(one for one in rules.contacts if one.grantee != grantee)
+        if len(kept) == len(rules.contacts):
+            raise NoSuchRuleError
+        return replace(rules, contacts=kept)
+
+    return Wish(make, EventKind.CONTACT, "contacts", activity=Activity.DELETE)
+
+
+def to_pause(at: datetime | None) -> Wish:
+    """Pause all sharing from a moment on, or with None take it up again as it was."""
+    return Wish(lambda rules: replace(rules, paused=at), EventKind.PAUSE, "pause")
+
+
+def _deed(rule: Rule) -> Deed:
+    return Deed.BLOCK if rule.effect is Effect.BLOCK else Deed.MANAGE
+
+
+def _found(rules: RuleSet, rule_id: str) -> Rule:
+    found = next((one for one in rules.rules if one.id == rule_id), None)
+    if found is None:
+        raise NoSuchRuleError
+    return found
+
+
+# --- changing
 
 
 async def grant(house: House, principal: Principal, alias: bytes, rule: Rule) -> None:
@@ -69,25 +161,9 @@ async def grant(house: House, principal: Principal, alias: bytes, rule: Rule) ->
 
     Raises:
         consent.gate.Refused: the principal may not (a guardian may not block).
+        consent.rules.RuleError: there are too many.
     """
-    check(rule)
-    deed = Deed.BLOCK if rule.effect is Effect.BLOCK else Deed.MANAGE
-    await _change(house, principal, alias, deed, EventKind.GRANT, rule, add=True)
-
-
-def check(rule: Rule) -> None:
-    """Refuse a rule that could not do what it says.
-
-    Raises:
-        RuleError: an allow to the network: no list of contacts says yet who that is, so no key could be made;
-            or a time that UTC's calendar does not have.
-    """
-    try:
-        rule_to_json(rule)
-    except OverflowError:
-        raise RuleError("valid_from, valid_to: beyond the calendar") from None
-    if (rule.effect, rule.grantee.kind) == (Effect.ALLOW, GranteeKind.NETWORK):
-        raise RuleError("grantee.kind: sharing with the whole network is not possible yet; name a unit")
+    await carry_out(house, principal, alias, to_grant(rule))
 
 
 async def revoke(house: House, principal: Principal, alias: bytes, rule_id: str) -> None:
@@ -97,87 +173,115 @@ async def revoke(house: House, principal: Principal, alias: bytes, rule_id: str)
         NoSuchRuleError: there is none of that id.
         consent.gate.Refused: the principal may not (no proxy lifts the citizen's block).
     """
+    rule = await find_rule(house, principal, alias, rule_id)
+    await carry_out(house, principal, alias, to_revoke(rule))
+
+
+async def find_rule(house: House, principal: Principal, alias: bytes, rule_id: str) -> Rule:
+    """Return a rule that is to be changed; that there is none is told to one who may know.
+
+    Raises:
+        NoSuchRuleError: there is none of that id.
+        consent.gate.Refused: there is none, and the principal may not know.
+    """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    rule = next((one for one in vault_state.rules.rules if one.id == rule_id), None)
-    if rule is None:
+    try:
+        return _found(vault_state.rules, rule_id)
+    except NoSuchRuleError:
         await house.ask(principal, vault_state, Deed.MANAGE, EventKind.REVOKE, Activity.DELETE)
-        raise NoSuchRuleError
-    deed = Deed.BLOCK if rule.effect is Effect.BLOCK else Deed.MANAGE
-    await _change(house, principal, alias, deed, EventKind.REVOKE, rule, add=False)
+        raise
 
 
-async def _change(
-    house: House, principal: Principal, alias: bytes, deed: Deed, kind: EventKind, rule: Rule, *, add: bool
-) -> None:
-    """Change the rules; begin anew where somebody's writing moved a drawer's generation in between."""
+async def carry_out(house: House, principal: Principal, alias: bytes, wish: Wish) -> None:
+    """Change the rules; begin anew where somebody's writing moved a drawer or the rules in between.
+
+    Raises:
+        consent.gate.Refused: the principal may not.
+        Exception: what the wish raises of the rules as they stand.
+    """
     for attempt in range(1, _TRIES + 1):
         try:
-            await _change_once(house, principal, alias, deed, kind, rule, add=add)
-        except StaleGenerationError:
+            await _carry_out_once(house, principal, alias, wish)
+        except (StaleGenerationError, StaleRulesError):
             if attempt == _TRIES:
                 raise
         else:
             return
 
 
-async def _change_once(
-    house: House, principal: Principal, alias: bytes, deed: Deed, kind: EventKind, rule: Rule, *, add: bool
-) -> None:
-    vault_state, drawers = await house.database.read(
-        lambda connection: _take(house, connection, alias, rule.categories)
-    )
+async def _carry_out_once(house: House, principal: Principal, alias: bytes, wish: Wish) -> None:
+    vault_state, drawers = await house.database.read(lambda connection: _take(house, connection, alias, wish))
     authorization = await house.ask(
         principal,
         vault_state,
-        deed,
-        kind,
-        Activity.WRITE if add else Activity.DELETE,
-        categories=tuple(sorted(rule.categories)),
-        subject=rule.id,
+        wish.deed,
+        wish.kind,
+        wish.activity,
+        categories=tuple(sorted(wish.categories)),
+        subject=wish.subject,
         drawers=drawers,
     )
-    at = house.clock()
+    at, rules = house.clock(), wish.make(vault_state.rules)
     opening = Opening(authorization, house.keystore, vault_state, at=at)
     privates = {name: opening.privates(drawer) for name, drawer in drawers.items()}
     head, resealed = await house.database.write(
-        lambda connection: _apply(house, connection, authorization, rule, privates, at, add=add)
+        lambda connection: _apply(house, connection, vault_state, rules, privates, at)
     )
     await house.changed(authorization, head, {"resealed": resealed})
 
 
 def _take(
-    house: House, connection: Connection, alias: bytes, categories: Iterable[Category]
+    house: House, connection: Connection, alias: bytes, wish: Wish
 ) -> tuple[VaultState, dict[DrawerName, Drawer]]:
+    """Take the drawers that the change is about: those of its categories, and all whose keys others shall have."""
     vault_state = house.load(connection, alias)
-    found = {name: state.drawer(connection, vault_state, name) for name in categories}
-    return vault_state, {name: drawer for name, drawer in found.items() if drawer is not None}
+    found = {name: state.drawer(connection, vault_state, name) for name in Category}
+    with contextlib.suppress(NoSuchRuleError, RuleError):  # it is said once it has been asked of the gate
+        after, at = wish.make(vault_state.rules), house.clock()
+        about = {
+            name
+            for name in Category
+            if name in wish.categories
+            or house.wanted(vault_state, name, at) != house.wanted(vault_state, name, at, rules=after)
+        }
+        return vault_state, {
+            name: drawer for name, drawer in found.items() if drawer is not None and name in about
+        }
+    return vault_state, {}
 
 
 def _apply(
     house: House,
     connection: Connection,
-    authorization: Authorization,
-    rule: Rule,
+    asked: VaultState,
+    rules: RuleSet,
     privates: dict[DrawerName, dict[int, PrivateKey]],
     at: datetime,
-    *,
-    add: bool,
 ) -> tuple[HeadRef, int]:
-    change = house.change(connection, authorization.receipt.vault, at)
-    kept = tuple(one for one in change.state.rules.rules if one.id != rule.id)
-    rules = (*kept, rule) if add else kept
-    if len(rules) > MOST_RULES:
-        raise RuleError(f"there are {MOST_RULES} rules already; end some first")
-    change.put_rules(RuleSet(0, rules))
+    change = house.change(connection, asked.vault, at)
+    change.demand_rules(asked.head.rules_version)
+    before = change.state
+    change.put_rules(rules)
     resealed = 0
-    for name in sorted(rule.categories):
+    for name in Category:
         drawer = change.drawer(name)
-        if drawer is None:
+        wanted = house.wanted(before, name, at, rules=rules)
+        if drawer is None or (name not in privates and wanted == house.wanted(before, name, at)):
             continue
         if set(drawer.publics) != set(privates.get(name, {})):
             raise StaleGenerationError("the drawer moved on")
-        resealed += change.conform(name, house.wanted(change.state, name, at, rules=rules), privates[name])
+        resealed += change.conform(name, wanted, privates[name])
     return change.finish(), resealed
+
+
+# --- before it is done
+
+
+async def preview(house: House, principal: Principal, alias: bytes, rule: Rule) -> tuple[Difference, ...]:
+    """Return what a new rule would change, from the same computation that makes the wraps and the index."""
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    return differences(house, vault_state.rules.rules, (*vault_state.rules.rules, rule), house.clock())
 
 
 def differences(

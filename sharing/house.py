@@ -18,7 +18,7 @@ from consent.judge import Need
 from consent.nodes import NETWORK, owner_node, proxy_node, standing
 from consent.questions import Subject
 from consent.recipients import guardian_window, recipients
-from consent.rules import Rule
+from consent.rules import RuleSet
 from identity.directory import Directory
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from keys.envelope import Window
@@ -119,7 +119,7 @@ class House:
         return Change(connection, self.keystore, vault, logged=self.log.latest_head(vault), at=at)
 
     def wanted(
-        self, vault_state: VaultState, name: DrawerName, at: datetime, *, rules: Iterable[Rule] | None = None
+        self, vault_state: VaultState, name: DrawerName, at: datetime, *, rules: RuleSet | None = None
     ) -> Mapping[str, Window]:
         """Return who may hold a drawer's key at a moment, under the vault's own rules or those given."""
         profile, vault = vault_state.profile, vault_state.vault
@@ -130,7 +130,7 @@ class House:
             return {owner_node(vault): Window(), **dict(proxies)}
         directory = self.directory()
         return recipients(
-            tuple(vault_state.rules.rules if rules is None else rules),
+            vault_state.rules if rules is None else rules,
             Category(name),
             vault=vault,
             at=at,
@@ -225,11 +225,16 @@ def author_of(principal: Principal) -> Author:
         case Proxy(person, _, relation):
             return Author(AuthorKind.PROXY, person.alias.hex(), person.name, relation)
         case Staff():
-            unit = principal.commission.unit
+            unit, named = principal.commission.unit, f"{principal.name}, {principal.title}"
             return Author(
-                AuthorKind.PROFESSIONAL, principal.id, f"{principal.name}, {principal.title}", unit.name
+                AuthorKind.PROFESSIONAL,
+                principal.id,
+                named,
+                unit.name,
+                unit=unit.id,
+                provider=unit.provider.id,
             )
-        case Client():
-            return Author(AuthorKind.CLIENT, principal.id, principal.name, principal.provider.name)
+        case Client(id=identifier, name=name, provider=provider):
+            return Author(AuthorKind.CLIENT, identifier, name, provider.name, provider=provider.id)
         case System():
             raise TypeError("the product itself writes no records")

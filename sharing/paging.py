@@ -7,11 +7,10 @@ page stands is told by its last record, not by a number, so that what is added m
 Each page is a reading of its own: asked of the gate, in the log, under the rules of its moment.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import Enum
-from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -20,14 +19,12 @@ import numpy.typing as npt
 from identity.principal import Principal
 from policies.vocabulary import MEASUREMENTS, Category
 from sharing.house import House
-from sharing.reading import Opened, Query, Sealed, open_segments, opening
+from sharing.reading import Opened, Query, Sealed, through
 from sharing.summing import Daily, Tally
 from vault import naming
 from vault.columns import Columns, Ints, join
-from vault.errors import MovedOnError
 from vault.segment import Parts, Segment
 
-_TRIES = 3
 _MONTHS_AHEAD = 12
 _FIRST_MONTH = naming.month_number(date(naming.FIRST_YEAR, 1, 1))
 _CATEGORIES = tuple(Category)
@@ -93,16 +90,13 @@ async def page(house: House, principal: Principal, alias: bytes, query: Query, w
 
     It raises what :func:`sharing.reading.read` does.
     """
-    for _ in range(_TRIES):
-        opened = await open_segments(house, principal, alias, _narrowed(query, wish), Parts.SUMMARY)
-        try:
-            found = await opening(opened, partial(_page, opened, wish, house.clock().date()))
-        except MovedOnError:  # put together with others meanwhile: the records stand in another segment now
-            opened.end_now({"records": 0})
-            continue
-        await opened.end({"records": len(found.columns)})
-        return found
-    raise MovedOnError("the vault is busy")
+    today = house.clock().date()
+
+    def work(opened: Opened) -> tuple[Page, Mapping[str, int]]:
+        found = _page(opened, wish, today)
+        return found, {"records": len(found.columns)}
+
+    return await through(house, principal, alias, _narrowed(query, wish), Parts.SUMMARY, work)
 
 
 def mark_of(columns: Columns, row: int) -> Mark:
@@ -187,10 +181,13 @@ def _briefs(
     """Open the summaries of one month; the segments are in the order in which a page would need them."""
     briefs = []
     for one, rows in shelves:
-        for row, summary in zip(rows, opened.summaries(one, rows), strict=True):
-            briefs.append(_Brief(one, row, summary.first, summary.last, summary.count))
-            if wish.told:
-                tally.add(one.category, one.scope, summary)
+        summaries = list(opened.summaries(one, rows))
+        briefs += [
+            _Brief(one, row, summary.first, summary.last, summary.count)
+            for row, summary in zip(rows, summaries, strict=True)
+        ]
+        if wish.told:
+            tally.take(opened, one, rows, summaries)
     briefs.sort(key=lambda brief: -brief.last if wish.order is Order.NEWEST else brief.first)
     return briefs
 

@@ -10,7 +10,7 @@ keys released and records opened, and the rules' finer terms laid over them as m
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
@@ -31,7 +31,7 @@ from sharing.house import House
 from vault import naming, state
 from vault.columns import Columns, join
 from vault.days import local_days
-from vault.errors import NoKeyError
+from vault.errors import MovedOnError, NoKeyError
 from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.record import Record
@@ -46,6 +46,7 @@ _MANY_MONTHS = 1200  # beyond that, all shelves are fetched
 _LONG = timedelta(days=400)  # a query of so long a time is fetched aside
 _MANY_SEGMENTS = 24  # so many are opened aside
 _FEW_MONTHS = 24  # so many are asked for together with the drawer
+_TRIES = 3
 _AT_ONCE = 32  # bodies that are fetched together
 
 
@@ -182,10 +183,16 @@ async def read(house: House, principal: Principal, alias: bytes, query: Query) -
         vault.errors.NoKeyError: it may, but no key was ever wrapped for the asker; the log has that too.
         vault.errors.TamperedError: the stored rows are not the vault's.
     """
-    opened = await open_segments(house, principal, alias, query, Parts.BODY)
-    columns = await opening(opened, lambda: join(sorted(opened.pieces(), key=_begin)).in_time_order())
-    await opened.end({"records": len(columns)})
-    return Reading(opened.authorization, opened.authorization.categories, columns, opened.state.vault)
+
+    def work(opened: Opened) -> tuple[Reading, Mapping[str, int]]:
+        columns, authorization = (
+            join(sorted(opened.pieces(), key=_begin)).in_time_order(),
+            opened.authorization,
+        )
+        found = Reading(authorization, authorization.categories, columns, opened.state.vault)
+        return found, {"records": len(columns)}
+
+    return await through(house, principal, alias, query, Parts.BODY, work)
 
 
 async def find(
@@ -227,9 +234,30 @@ async def open_segments(
     return Opened(authorization, query, snapshot.state, sealed, house, keys, parts)
 
 
-async def opening(opened: Opened, work: Callable[[], T]) -> T:
-    """Run what opens segments: aside where there are many of them."""
-    return await aside(work) if opened.count > _MANY_SEGMENTS else work()
+async def through(
+    house: House,
+    principal: Principal,
+    alias: bytes,
+    query: Query,
+    parts: Parts,
+    work: Callable[[Opened], tuple[T, Mapping[str, int]]],
+) -> T:
+    """Do the whole of a reading: all that comes before, ``work``, which opens segments, and the log's word of counts.
+
+    Many segments are opened aside. Where bodies that are fetched later have moved on meanwhile (put together with
+    others), all is begun anew.
+    """
+    for _ in range(_TRIES):
+        opened = await open_segments(house, principal, alias, query, parts)
+        try:
+            is_long = opened.count > _MANY_SEGMENTS
+            found, counts = await aside(partial(work, opened)) if is_long else work(opened)
+        except MovedOnError:
+            opened.end_now({})
+            continue
+        await opened.end(counts)
+        return found
+    raise MovedOnError("the vault is busy")
 
 
 async def _take(house: House, principal: Principal, alias: bytes, query: Query, parts: Parts) -> _Snapshot:
@@ -354,8 +382,8 @@ def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]
     """Tell which rows are asked for and open."""
     seen = np.ones(len(columns), dtype=np.bool_)
     if not (query.terms.whole and scope.whole):
-        codes, days = [shape.code.code for shape in columns.shapes], local_days(columns.start)
-        seen = query.terms.mask(codes, columns.shape, days) & scope.mask(codes, columns.shape, days)
+        rows = columns.kinds, columns.shape, local_days(columns.start), columns.fingerprint
+        seen = query.terms.mask(*rows) & scope.mask(*rows)
     if query.types:
         seen &= np.array([shape.kind in query.types for shape in columns.shapes], dtype=np.bool_)[
             columns.shape

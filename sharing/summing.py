@@ -1,9 +1,10 @@
 """Sums and newest values, from summaries: no record is opened, however many there are.
 
-A rule's finer terms are codes and days, and so are a summary's: the same masks hold, to the record.
+Most of a rule's finer terms are codes and days, and so are a summary's: the same masks hold, to the record. Where a
+rule names sources or single records, the records are opened, and what may be seen of them is summed up anew.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,16 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consent.scope import Scope
+from consent.scope import Kind, Probe, Scope
 from identity.principal import Principal
 from policies.vocabulary import Category
 from sharing.house import House
-from sharing.reading import Query, open_segments, opening
+from sharing.reading import Opened, Query, Sealed, through
 from vault.columns import Floats, Ints
 from vault.days import SWEDEN
-from vault.segment import Parts
-from vault.summary import Summary
+from vault.segment import Parts, Segment
+from vault.summary import Summary, parse, summarise
 
+_OPEN = Scope((), (), frozenset({Probe(allowed=False, denied=False)}))  # what was masked already
 _Name = tuple[Category, str, str, str]
 
 
@@ -70,15 +72,13 @@ async def latest(house: House, principal: Principal, alias: bytes, query: Query)
 
     It raises what :func:`sharing.reading.read` does.
     """
-    opened = await open_segments(house, principal, alias, query, Parts.SUMMARY)
 
-    def work() -> tuple[Latest, ...]:
+    def work(opened: Opened) -> tuple[tuple[Latest, ...], Mapping[str, int]]:
         whole = [one for one in opened.sealed if one.scope.whole]
-        return tuple(last for one in whole for last in _latest(one.category, opened.summaries(one, one.rows)))
+        found = [last for one in whole for last in _latest(one.category, opened.summaries(one, one.rows))]
+        return tuple(found), {"summaries": len(found)}
 
-    newest = await opening(opened, work)
-    await opened.end({"summaries": len(newest)})
-    return newest
+    return await through(house, principal, alias, query, Parts.SUMMARY, work)
 
 
 async def daily(house: House, principal: Principal, alias: bytes, query: Query) -> tuple[Daily, ...]:
@@ -86,18 +86,15 @@ async def daily(house: House, principal: Principal, alias: bytes, query: Query) 
 
     It raises what :func:`sharing.reading.read` does.
     """
-    opened = await open_segments(house, principal, alias, query, Parts.SUMMARY)
 
-    def work() -> tuple[Daily, ...]:
+    def work(opened: Opened) -> tuple[tuple[Daily, ...], Mapping[str, int]]:
         tally = Tally(query)
         for one in opened.sealed:
-            for summary in opened.summaries(one, one.rows):
-                tally.add(one.category, one.scope, summary)
-        return tally.daily()
+            tally.take(opened, one, one.rows, opened.summaries(one, one.rows))
+        found = tally.daily()
+        return found, {"summaries": len(found)}
 
-    sums = await opening(opened, work)
-    await opened.end({"summaries": len(sums)})
-    return sums
+    return await through(house, principal, alias, query, Parts.SUMMARY, work)
 
 
 @dataclass(slots=True)
@@ -121,8 +118,20 @@ class Tally:
     _sums: dict[_Name, _Series] = field(default_factory=dict)
     _counts: dict[tuple[Category, str], _Series] = field(default_factory=dict)
 
+    def take(
+        self, opened: Opened, one: Sealed, rows: Sequence[Segment], summaries: Iterable[Summary]
+    ) -> None:
+        """Take in what may be seen of some of a category's segments, whose summaries these are."""
+        if one.scope.by_code_and_day:
+            for summary in summaries:
+                self.add(one.category, one.scope, summary)
+            return
+        for columns in opened.records(one, rows):
+            if len(columns):
+                self.add(one.category, _OPEN, parse(*summarise(columns, [len(columns)])))
+
     def add(self, category: Category, scope: Scope, summary: Summary) -> None:
-        """Take one summary in."""
+        """Take one summary in, to be masked by a scope."""
         for days in summary.days:
             name = (category, days.of, days.code, days.unit)
             told: tuple[list[int] | list[float], ...] = (
@@ -150,7 +159,8 @@ class Tally:
         day = np.array(series.columns[0], dtype=np.int64)
         table = np.array(series.columns[1:], dtype=np.float64)
         code = np.zeros(len(day), dtype=np.int64)
-        seen = self.query.terms.mask([of], code, day) & series.scope.mask([of], code, day)
+        kinds = [Kind(of)]
+        seen = self.query.terms.mask(kinds, code, day) & series.scope.mask(kinds, code, day)
         return day[seen], table[:, seen]
 
 

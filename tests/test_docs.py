@@ -157,7 +157,7 @@ def test_defaults_in_the_table_are_the_programs_own() -> None:
         "VALV_HOST": default.host,
         "VALV_PORT": str(default.port),
         "VALV_MAX_UPLOAD_MB": str(default.max_upload >> 20),
-        "VALV_LAWFUL_BASIS": default.lawful_basis,
+        **{settings.VARIANTS[one]: choice for one, choice in default.policies.items()},
     }
 
 

@@ -118,7 +118,7 @@ class Change:
 
     def put_rules(self, rules: RuleSet) -> None:
         """Replace the rules; their version moves on by one."""
-        numbered = RuleSet(self._head.rules_version + 1, rules.rules)
+        numbered = replace(rules, version=self._head.rules_version + 1)
         self._rules = seal_rules(self.state.keys, numbered)
         self._head = replace(self._head, rules_version=numbered.version, rules=heads.digest_of(self._rules))
 

@@ -195,7 +195,7 @@ class _Shape(msgspec.Struct, forbid_unknown_fields=True):
     status: str
     units: tuple[str, str | None, bool]
     components: list[tuple[str, str, str, str, str, str | None, bool]]
-    author: tuple[AuthorKind, str, str, str]
+    author: list[str]
     origin: Origin
     received: int
     on_behalf_of: str = msgspec.field(name="for")
@@ -217,7 +217,7 @@ class _Shape(msgspec.Struct, forbid_unknown_fields=True):
                 (part.code.system, part.code.code, part.code.display, part.text, *part.units)
                 for part in shape.parts
             ],
-            author=(author.kind, author.id, author.name, author.organisation),
+            author=[author.kind, author.id, author.name, author.organisation, *_workplace(author)],
             origin=source.origin,
             received=microseconds(source.received),
             on_behalf_of=source.on_behalf_of,
@@ -228,12 +228,19 @@ class _Shape(msgspec.Struct, forbid_unknown_fields=True):
     def shape(self) -> Shape:
         """Put it together again."""
         received = _EPOCH + timedelta(microseconds=self.received)
-        provenance = Provenance(
-            Author(*self.author), self.origin, received, self.on_behalf_of, self.device, self.import_id
-        )
+        kind, *named = self.author
+        if len(named) not in {3, 5}:
+            raise MalformedRecordError("segment body: malformed")
+        author = Author(AuthorKind(kind), *named)
+        provenance = Provenance(author, self.origin, received, self.on_behalf_of, self.device, self.import_id)
         parts = tuple(Part(Code(*part[:3]), part[3], Units(*part[4:])) for part in self.components)
         code, units = Code(*self.code), Units(*self.units)
         return Shape(self.category, self.kind, code, self.status, units, parts, provenance)
+
+
+def _workplace(author: Author) -> tuple[str, ...]:
+    """Return the ids of unit and provider, or nothing where the author has none: people's have not."""
+    return (author.unit, author.provider) if author.unit or author.provider else ()
 
 
 _shape_of = lru_cache(maxsize=1 << 12)(_Shape.of)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from consent.scope import Kind
 from keys.envelope import microseconds
 from policies.vocabulary import Category
 from vault.errors import MalformedRecordError
@@ -111,6 +112,11 @@ class Columns:
             builder.add(record)
             marks.append(record.fingerprint)
         return replace(builder.columns(), fingerprint=np.array(marks, dtype=np.uint64))
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What a rule can tell of each shape's records."""
+        return [Kind(shape.code.code, shape.provenance.sources) for shape in self.shapes]
 
     def marked(self, fingerprint: Marks) -> "Columns":
         """Return the same with their fingerprints."""

@@ -61,12 +61,17 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote it: for staff the HSA-id, name, and unit's name; for a person the alias in hex and name."""
+    """Who wrote it: for staff the HSA-id, name, and unit's name; for a person the alias in hex and name.
+
+    ``unit`` and ``provider`` are the HSA-ids of where staff worked; a client system has a provider alone.
+    """
 
     kind: AuthorKind
     id: str
     name: str
     organisation: str = ""
+    unit: str = ""
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,21 @@ class Provenance:
     on_behalf_of: str = ""
     device: str = ""
     import_id: str = ""
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Where the record comes from, in the words by which a rule names it (``consent.rules.Rule.sources``)."""
+        author, found = self.author, set[str]()
+        if self.device:
+            found |= {"device", f"device:{self.device}"}
+        if author.kind is AuthorKind.CLIENT:
+            found.add(f"client:{author.id}")
+        elif author.kind is not AuthorKind.PROFESSIONAL and not self.device:
+            found.add("mine")
+        found |= {
+            f"{kind}:{id_}" for kind, id_ in (("unit", author.unit), ("provider", author.provider)) if id_
+        }
+        return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

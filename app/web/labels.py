@@ -1,6 +1,7 @@
 """What rules and the log speak of, with names: grantees, rules, requests and accesses as pages show them."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from app.web import views
@@ -10,7 +11,7 @@ from audit.events import Actor, ActorKind, Decision
 from audit.review import Access
 from consent.rules import Grantee, Rule
 from identity.directory import Directory
-from policies.vocabulary import MEASUREMENTS, Action, Category, GranteeKind
+from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind
 from sharing import asking
 from sharing.granting import Difference
 
@@ -33,6 +34,7 @@ def grantees(directory: Directory) -> Iterator[GranteeLabel]:
         (GranteeKind.PERSON, directory.members),
         (GranteeKind.CLIENT, directory.clients),
         (GranteeKind.NETWORK, ("",)),
+        (GranteeKind.EMERGENCY, ("",)),
     ]
     found = [label(directory, Grantee(kind, id_)) for kind, ids in kinds for id_ in ids]
     return iter(sorted(found, key=lambda one: (one.name.casefold(), one.within.casefold())))
@@ -79,7 +81,7 @@ def card(valv: Valv, rule: Rule, *, reader: str, at: datetime) -> RuleCard:
     return RuleCard(
         rule.id,
         rule.effect,
-        label(valv.house.directory(), rule.grantee),
+        replace(label(valv.house.directory(), rule.grantee), allowed=rule.effect is Effect.ALLOW),
         tuple(action for action in Action if action in rule.actions),
         tuple(category for category in Category if category in rule.categories),
         purposes=tuple(sorted(rule.purposes)),

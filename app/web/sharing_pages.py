@@ -1,5 +1,6 @@
 """Who may see what: the rules, a new one with its preview, an end to one, and answers to staff's requests."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -94,9 +95,9 @@ def _show_form(request: Asked, own: Owner, effect: Effect, state: FormState, sta
     if effect is Effect.BLOCK and isinstance(own.principal, Proxy):
         raise PermissionDeniedException  # the page's own; the gate says the same of the block itself
     directory = tuple(
-        one
+        replace(one, allowed=effect is Effect.ALLOW)
         for one in labels.grantees(valv_of(request).house.directory())
-        if effect is Effect.BLOCK or one.kind is not GranteeKind.NETWORK
+        if effect is Effect.BLOCK or one.kind is not GranteeKind.EMERGENCY
     )
     view = RuleFormView(effect, directory, state)
     return page(request, "rule_form.html", view, status, here=f"/sharing/new?effect={effect}")

@@ -380,12 +380,16 @@ class ImportsView:
 
 @dataclass(frozen=True, slots=True)
 class GranteeLabel:
-    """Whom a rule names: kind, id, name, and what it lies within (a unit's provider, a provider's region)."""
+    """Whom a rule names: kind, id, name, and what it lies within (a unit's provider, a provider's region).
+
+    ``allowed`` tells an allow's network, which is the citizen's contacts, from a block's, which is everyone.
+    """
 
     kind: GranteeKind
     id: str
     name: str
     within: str = ""
+    allowed: bool = False
 
     @property
     def key(self) -> str:

@@ -49,7 +49,11 @@ CATEGORY: Mapping[StrEnum, str] = {
     Category.LOCATION: N_("Platser"),
 }
 
-ACTION: Mapping[StrEnum, str] = {Action.READ: N_("läsa"), Action.ADD: N_("lägga till")}
+ACTION: Mapping[StrEnum, str] = {
+    Action.READ: N_("läsa"),
+    Action.ADD: N_("lägga till"),
+    Action.MANAGE: N_("dela åt mig"),
+}
 
 PURPOSE: Mapping[StrEnum, str] = {
     Purpose.CARE: N_("Vård och behandling"),
@@ -69,6 +73,8 @@ GRANTEE_KIND: Mapping[StrEnum, str] = {
     GranteeKind.MUNICIPALITY: N_("kommun"),
     GranteeKind.NETWORK: N_("hela nätverket"),
     GranteeKind.CLIENT: N_("anslutet system"),
+    GranteeKind.PROXY: N_("närstående eller ombud"),
+    GranteeKind.EMERGENCY: N_("nödöppning"),
 }
 
 #: Headings over the choices of whom to share with, wide to narrow.
@@ -79,8 +85,10 @@ GRANTEE_GROUP: Mapping[StrEnum, str] = {
     GranteeKind.PROVIDER: N_("Vård- och omsorgsgivare"),
     GranteeKind.REGION: N_("Regioner"),
     GranteeKind.MUNICIPALITY: N_("Kommuner"),
-    GranteeKind.NETWORK: N_("Alla anslutna"),
+    GranteeKind.NETWORK: N_("Flera på en gång"),
     GranteeKind.CLIENT: N_("Anslutna system"),
+    GranteeKind.PROXY: N_("Närstående och ombud"),
+    GranteeKind.EMERGENCY: N_("Nödöppning"),
 }
 
 ACTIVITY: Mapping[StrEnum, str] = {
@@ -106,6 +114,10 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.UNDO_IMPORT: N_("ångrade en inläsning"),
     EventKind.GRANT: N_("ändrade vem som får se vad"),
     EventKind.REVOKE: N_("tog tillbaka en delning"),
+    EventKind.LIFT: N_("hävde en spärr för en tid, eller satte tillbaka den"),
+    EventKind.CONTACT: N_("ändrade vilka som är kontakter"),
+    EventKind.PAUSE: N_("pausade all delning, eller tog upp den igen"),
+    EventKind.EMERGENCY: N_("öppnade valvet med nödöppning"),
     EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
     EventKind.READ_LOG: N_("läste loggen"),
     EventKind.REVIEW: N_("granskade loggen"),

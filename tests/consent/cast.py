@@ -38,6 +38,7 @@ OTHER_CENTRE = Unit("SE2321000000-1B2", "Vårdcentralen Granen", OWN_CARE)
 PRIVATE_CENTRE = Unit("SE5560000000-1C3", "Vårdbolaget Torget", PRIVATE)
 HOMECARE = Unit("SE2120000000-2D4", "Hemtjänst Norr", TOWN_CARE)
 
+BOTH = frozenset({Action.READ, Action.ADD})
 NURSE_TITLE = "Distriktssköterska"
 
 
@@ -113,6 +114,7 @@ def rule(
         data_to=data_to,
         valid_from=valid_from,
         valid_to=valid_to,
+        relation=Relation.REPRESENTATIVE if kind is GranteeKind.PROXY else None,
     )
 
 

@@ -1,11 +1,13 @@
 """Rule sets and questions for Hypothesis, small enough that rules meet often."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from consent.rules import Grantee, Rule, RuleSet
+from consent.rules import Contact, Grantee, Lift, Rule, RuleSet
+from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from tests.consent import cast
 
@@ -27,9 +29,18 @@ GRANTEES = st.sampled_from(
         Grantee(GranteeKind.PERSON, "SE2321000000-E1"),
         Grantee(GranteeKind.ROLE, f"{cast.CENTRE.id}/{cast.NURSE_TITLE}"),
         Grantee(GranteeKind.CLIENT, "meter"),
+        Grantee(GranteeKind.PROXY, cast.PARENT.hex()),
         Grantee(GranteeKind.NETWORK, ""),
+        Grantee(GranteeKind.EMERGENCY, ""),
     )
 )
+LISTED = (
+    Grantee(GranteeKind.UNIT, cast.CENTRE.id),
+    Grantee(GranteeKind.PROVIDER, cast.TOWN_CARE.id),
+    Grantee(GranteeKind.PERSON, "SE2321000000-E1"),
+)
+SOURCES = ("mine", "device", f"provider:{cast.OWN_CARE.id}")
+RECORDS = ("00202601-0000000000000007", "07202601-00000000000000ff")
 PRINCIPALS = st.sampled_from(
     (
         cast.staff(),
@@ -39,6 +50,7 @@ PRINCIPALS = st.sampled_from(
         cast.client(*CATEGORIES),
         cast.citizen(),
         cast.proxy(),
+        cast.proxy(Relation.REPRESENTATIVE),
     )
 )
 
@@ -48,15 +60,28 @@ def rules(draw: st.DrawFn) -> Rule:
     """Draw a rule; its id is given when it enters a set."""
     days = sorted(draw(st.lists(st.sampled_from(DAYS), min_size=2, max_size=2)))
     times = sorted(draw(st.lists(st.sampled_from(TIMES), min_size=2, max_size=2, unique=True)))
+    grantee = draw(GRANTEES)
+    blocks = grantee.kind is GranteeKind.EMERGENCY or draw(st.booleans())
+    relation = Relation.REPRESENTATIVE if grantee.kind is GranteeKind.PROXY else None
+    actions = draw(st.sets(st.sampled_from((Action.READ, Action.ADD)), min_size=1))
+    if relation and not blocks and Action.READ in actions:
+        actions |= draw(st.sampled_from((set[Action](), {Action.MANAGE})))
+    some_records = st.frozensets(st.sampled_from(RECORDS), max_size=0 if actions != {Action.READ} else 1)
     return Rule(
         id="",
-        effect=draw(st.sampled_from(Effect)),
-        grantee=draw(GRANTEES),
-        actions=draw(st.frozensets(st.sampled_from(Action), min_size=1)),
+        effect=Effect.BLOCK if blocks else Effect.ALLOW,
+        grantee=grantee,
+        actions=frozenset(actions),
         categories=draw(st.frozensets(st.sampled_from(CATEGORIES), min_size=1)),
         created=cast.AT,
         author="",
         codes=draw(st.frozensets(st.sampled_from(CODES), max_size=2)),
+        records=draw(some_records),
+        sources=draw(st.frozensets(st.sampled_from(SOURCES), max_size=1)),
+        spares=draw(st.frozensets(st.sampled_from(LISTED), max_size=1)) if blocks else frozenset(),
+        lifts=tuple(draw(st.lists(lifts(), max_size=1))) if blocks else (),
+        relation=relation,
+        while_related=not blocks and draw(st.booleans()),
         purposes=draw(st.frozensets(st.sampled_from((Purpose.CARE, Purpose.QUALITY)), max_size=1)),
         data_from=draw(st.sampled_from((None, days[0]))),
         data_to=draw(st.sampled_from((None, days[1]))),
@@ -66,9 +91,26 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 @st.composite
+def lifts(draw: st.DrawFn) -> Lift:
+    """Draw a block's being laid aside."""
+    return Lift(draw(st.sampled_from(TIMES)), draw(st.none() | st.sampled_from(LISTED)))
+
+
+@st.composite
+def contacts(draw: st.DrawFn) -> Contact:
+    """Draw somebody whom the citizen lists."""
+    since, until = sorted(draw(st.lists(st.sampled_from(TIMES), min_size=2, max_size=2, unique=True)))
+    return Contact(
+        draw(st.sampled_from(LISTED)), "fast vårdkontakt", since, draw(st.sampled_from((None, until)))
+    )
+
+
+@st.composite
 def rulesets(draw: st.DrawFn) -> RuleSet:
-    """Draw a set of up to eight rules, numbered."""
-    return numbered(draw(st.lists(rules(), max_size=8)))
+    """Draw a set of up to eight rules, numbered, and some contacts; sharing is seldom paused."""
+    listed = draw(st.lists(contacts(), max_size=2, unique_by=lambda one: one.grantee))
+    paused = cast.AT if draw(st.integers(0, 9)) == 0 else None
+    return replace(numbered(draw(st.lists(rules(), max_size=8))), contacts=tuple(listed), paused=paused)
 
 
 def numbered(found: list[Rule]) -> RuleSet:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.index import Index, Indexes, Match
-from consent.nodes import Standing, node_of, standing
+from consent.nodes import NETWORK, Standing, node_of, standing
 from consent.rules import Rule, RuleSet
+from identity.principal import Principal
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from tests.consent import cast
 from tests.consent.strategies import CATEGORIES, PRINCIPALS, TIMES, UNHURRIED, rulesets
@@ -21,28 +22,48 @@ Asked = tuple[Standing, Action, Category, Purpose | None, datetime]
 def naive(rules: RuleSet, asked: Asked) -> Match:
     """Match by reading every rule."""
     who, action, category, purpose, at = asked
+    listed = {node_of(one.grantee) for one in rules.contacts if one.in_force(at)}
+    is_contact = not listed.isdisjoint(who.named)
 
     def fits(rule: Rule, nodes: tuple[str, ...]) -> bool:
+        laid_aside = [one for one in rule.lifts if at < one.until]
         return (
             node_of(rule.grantee) in nodes
             and action in rule.actions
             and category in rule.categories
             and (not rule.purposes or purpose in rule.purposes)
             and rule.in_force(at)
+            and not any(node_of(one) in who.named for one in rule.spares)
+            and not any(one.grantee is None or node_of(one.grantee) in who.named for one in laid_aside)
+            and (is_contact or not rule.while_related)
         )
 
-    allows = [r for r in rules.rules if r.effect is Effect.ALLOW and fits(r, who.named)]
-    denies = [r for r in rules.rules if r.effect is Effect.BLOCK and fits(r, who.named + who.under)]
-    return Match(tuple(allows), tuple(denies))
+    reached = (*who.named, NETWORK) if is_contact else who.named
+    allows = [r for r in rules.rules if r.effect is Effect.ALLOW and fits(r, reached)]
+    denies = [r for r in rules.rules if r.effect is Effect.BLOCK and fits(r, reached + who.under)]
+    if rules.paused:
+        allows = []
+    is_named = any(rule.grantee.kind in {"unit", "role", "person"} for rule in allows)
+    return Match(tuple(allows), tuple(denies), is_contact or is_named)
 
 
 @UNHURRIED
-@given(rulesets(), PRINCIPALS, st.sampled_from((Purpose.CARE, Purpose.QUALITY, None)), st.sampled_from(TIMES))
+@given(
+    rulesets(),
+    PRINCIPALS,
+    st.sampled_from((Purpose.CARE, Purpose.QUALITY, None)),
+    st.sampled_from(TIMES),
+    st.booleans(),
+)
 def test_index_finds_what_a_naive_reader_finds(
-    rules: RuleSet, who: object, purpose: Purpose, at: datetime
+    rules: RuleSet,
+    who: Principal,
+    purpose: Purpose,
+    at: datetime,
+    emergency: bool,  # noqa: FBT001 Hypothesis gives it
 ) -> None:
     """A bitset in the wrong place would open a record to the wrong people."""
-    nodes, index = standing(who), Index(rules)  # type: ignore[arg-type]
+    nodes, index = standing(who, emergency=emergency), Index(rules)
     for action, category in product(Action, CATEGORIES):
         question: Asked = (nodes, action, category, purpose, at)
         assert index.match(*question) == naive(rules, question)

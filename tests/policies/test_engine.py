@@ -22,7 +22,15 @@ from policies.vocabulary import Deed
 SCHEMA = INSTALLED.joinpath("vault.cedarschema").read_text("utf-8")
 OWNER = Entity(Ref("Citizen", "aa"), {})
 VAULT = Entity(Ref("Vault", "01"), {"owner": Ref("Citizen", "aa"), "age": 40, "protected": False})
-CONTEXT = {"purpose": "", "consent": {"allows": [], "denies": []}, "registered": True, "locates": False}
+CONTEXT = {
+    "purpose": "",
+    "consent": {"allows": [], "denies": []},
+    "registered": True,
+    "locates": False,
+    "related": False,
+    "emergency": False,
+    "minutes": 0,
+}
 MINE = '@id("mine") permit (principal is Citizen, action == Action::"read", resource is Vault);'
 
 
@@ -191,7 +199,10 @@ def test_the_digest_changes_with_any_file(folder: Path, change: Callable[[Path],
 
 def test_the_digest_tells_the_variants_apart() -> None:
     """The lawful basis in force is part of what a log entry proves."""
-    digests = {Policies.load(INSTALLED, {"basis": basis}).sha256 for basis in ("consent", "blocks-only")}
+    digests = {
+        Policies.load(INSTALLED, {**LAW_IN_FORCE, "basis": basis}).sha256
+        for basis in ("consent", "blocks-only")
+    }
     assert len(digests) == 2
 
 

@@ -7,21 +7,12 @@ from audit import review
 from audit.events import Decision, EventKind
 from audit.review import Access
 from consent.gate import Refused
-from consent.rules import RuleError
 from policies.vocabulary import Category
 from sharing import accesses
 from tests.world import World, pressure, weight
 from vault.errors import Finding, TamperedError
 
 HOME = demo.HOME_CARE
-
-
-async def test_allow_to_the_network_is_refused_in_words(world: World) -> None:
-    """No key could be made for it, so it would look like sharing and share nothing; a block of it holds."""
-    await world.enter("anna")
-    with pytest.raises(RuleError, match=r"grantee\.kind"):
-        await world.allow("anna", "network", "", Category.BODY_WEIGHT)
-    assert await world.block("anna", "network", "", Category.BODY_WEIGHT)
 
 
 async def test_add_outside_a_rules_terms_stands_in_the_log_as_refused(world: World) -> None:

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.gate import Refused
-from consent.scope import Probe, Scope, Terms
+from consent.scope import Kind, Probe, Scope, Terms
 from policies.vocabulary import Category
 from sharing import summing
 from sharing.reading import Query
 from sharing.summing import Daily, Tally
+from tests.consent.plainly import fits as fits_terms
+from tests.consent.plainly import permits
 from tests.world import TEST_PROVENANCE, World, pressure, weight
 from vault import summary
 from vault.columns import Columns
@@ -89,7 +91,7 @@ def one_by_one(found: Iterable[Record]) -> Sums:
 def fits(query: Query, scope: Scope, record: Record) -> bool:
     """Tell whether a record is asked for and open, by the rules' own words for one record."""
     day = record.start.astimezone(SWEDEN).date()
-    return query.terms.fit(record.code.code, day) and scope.permits(record.code.code, day)
+    return fits_terms(query.terms, Kind(record.code.code), day) and permits(scope, record.code.code, day)
 
 
 @settings(deadline=None)

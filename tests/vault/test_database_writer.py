@@ -314,7 +314,7 @@ class TestMissingAndMoved:
         await world.add("anna", "anna", weight("70.5"))
         _, pressures, _ = world.drawer("anna", BP)
         _, weights, _ = world.drawer("anna", Category.BODY_WEIGHT)
-        assert len(pressures.wraps) == 2
+        assert len(pressures.wraps) == 3
         with world.attacker() as db:
             columns = "vault_id, generation, recipient, sealed"
             db.execute(

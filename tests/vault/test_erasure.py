@@ -50,7 +50,7 @@ async def test_restored_copy_of_the_database_opens_nothing(world: World) -> None
             bound = WrapContext(vault_state.vault, drawer.id, 1, node)
             with pytest.raises(CannotOpenError):
                 world.house.keystore.open(receipt, Wrap(bound, row.sealed, Window()))
-    assert len(drawer.wraps) == 2
+    assert len(drawer.wraps) == 3
 
 
 async def test_vault_that_another_process_erased_opens_nothing(world: World) -> None:

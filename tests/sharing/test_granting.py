@@ -1,0 +1,279 @@
+"""What a citizen can say beside who may see which category, as whoever reads and adds meets it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app import demo
+from consent.gate import Refused
+from consent.parse import parse_rule
+from consent.rules import Contact, Grantee, Lift, RuleError
+from identity.principal import Citizen, Principal, Proxy, Relation
+from policies.vocabulary import Category, GranteeKind
+from sharing import granting, paging, reading, summing
+from sharing.granting import NoSuchRuleError, Wish
+from sharing.house import author_of
+from sharing.paging import Wish as PageWish
+from sharing.reading import Query
+from tests.world import START, World, pressure, weight
+from vault.errors import NoKeyError
+from vault.record import Record
+
+BP, WEIGHT = Category.BLOOD_PRESSURE, Category.BODY_WEIGHT
+VC = demo.HEALTH_CENTRE
+UNIT = Grantee(GranteeKind.UNIT, VC)
+
+
+async def entered(world: World) -> None:
+    """Give Anna two blood pressures of her own, and one that the nurse took."""
+    await world.enter("anna")
+    await world.add("anna", "anna", pressure("121", "81"), pressure("122", "82", START - timedelta(days=40)))
+    rule = await world.allow("anna", "unit", VC, BP, actions=["add"])
+    await world.add("nurse-vc", "anna", by_the_nurse(world))
+    await world.revoke("anna", rule)
+
+
+def by_the_nurse(world: World) -> Record:
+    """Return a blood pressure with the nurse as its author."""
+    taken = pressure("150", "95", START - timedelta(days=1))
+    author = author_of(world.who("nurse-vc"))
+    return replace(taken, provenance=replace(taken.provenance, author=author))
+
+
+async def seen(world: World, who: str = "nurse-vc", *, category: Category = BP) -> list[str]:
+    """Return the upper pressures that somebody reads, or nothing where it is refused."""
+    try:
+        found = await world.read(who, "anna", category)
+    except (Refused, NoKeyError):
+        return []
+    return [str(one.components[0].quantity.value) for one in found.records if one.components[0].quantity]
+
+
+async def carry_out(world: World, wish: Wish, *, by: str = "anna") -> None:
+    """Change Anna's rules."""
+    await granting.carry_out(world.house, world.who(by), world.alias("anna"), wish)
+
+
+class TestWhat:
+    """Single records, and where they come from."""
+
+    async def test_one_record_alone(self, world: World) -> None:
+        """What is shown is the one, in its list, by its id, and in its sums."""
+        await entered(world)
+        one, other, _ = (await world.read("anna", "anna", BP)).records
+        await world.allow("anna", "unit", VC, BP, records=[one.id])
+        assert await seen(world) == ["122"]
+        nurse, alias = world.who("nurse-vc"), world.alias("anna")
+        for record, there in ((one, True), (other, False)):
+            query = Query((BP,), month=record.month)
+            found = await reading.find(world.house, nurse, alias, query, record.fingerprint)
+            assert (found is not None) is there
+        page = await paging.page(world.house, nurse, alias, Query((BP,)), PageWish(10))
+        assert (len(page.columns), page.total) == (1, 1)
+        sums = await summing.daily(world.house, nurse, alias, Query((BP,)))
+        assert {int(day.count.sum()) for day in sums} == {1}
+
+    @pytest.mark.parametrize(
+        ("sources", "expected"),
+        [
+            (["mine"], ["122", "121"]),
+            (["device"], []),
+            ([f"provider:{demo.REGION_EXEMPEL_CARE}"], ["150"]),
+            ([f"unit:{VC}", "mine"], ["122", "150", "121"]),
+            ([f"unit:{demo.HOME_CARE}"], []),
+        ],
+    )
+    async def test_by_source(self, world: World, sources: list[str], expected: list[str]) -> None:
+        """Mine, a meter's, a provider's; the total and the sums say the same as the records."""
+        await entered(world)
+        await world.allow("anna", "unit", VC, BP, sources=sources)
+        assert await seen(world) == expected
+        nurse, alias = world.who("nurse-vc"), world.alias("anna")
+        page = await paging.page(world.house, nurse, alias, Query((BP,)), PageWish(1))
+        assert page.total == len(expected)
+        sums = await summing.daily(world.house, nurse, alias, Query((BP,)))
+        assert sum(int(one.count.sum()) for one in sums if one.code == "8480-6") == len(expected)
+
+    async def test_a_block_of_a_providers_data_spares_their_own(self, world: World) -> None:
+        """An outer block, as the national contract has it: what a provider wrote, to all but that provider."""
+        await entered(world)
+        for unit in (VC, demo.HOME_CARE):
+            await world.allow("anna", "unit", unit, BP)
+        await world.block(
+            "anna",
+            "network",
+            "",
+            BP,
+            sources=[f"provider:{demo.REGION_EXEMPEL_CARE}"],
+            spares=[{"kind": "provider", "id": demo.REGION_EXEMPEL_CARE}],
+        )
+        assert await seen(world) == ["122", "150", "121"]
+        assert await seen(world, "homecare") == ["122", "121"]
+
+
+class TestContacts:
+    """Who is listed, and what hangs on it."""
+
+    async def test_the_network_is_those_who_are_listed(self, world: World) -> None:
+        """A grant to my contacts reaches the next one listed, and leaves who is struck."""
+        await entered(world)
+        await world.allow("anna", "network", "", BP)
+        assert await seen(world) == []
+        await carry_out(world, granting.to_list(Contact(UNIT, "fast vårdkontakt", START)))
+        assert (len(await seen(world)), await seen(world, "homecare")) == (3, [])
+        await carry_out(world, granting.to_unlist(UNIT))
+        assert await seen(world) == []
+        with pytest.raises(NoSuchRuleError):
+            await carry_out(world, granting.to_unlist(UNIT))
+
+    async def test_while_a_care_relation_is_on_record(self, world: World) -> None:
+        """It ends on its day, with no job run; the same contact again takes it up."""
+        await entered(world)
+        await world.allow("anna", "unit", VC, BP, while_related=True)
+        assert await seen(world) == []
+        until = START + timedelta(days=7)
+        await carry_out(world, granting.to_list(Contact(UNIT, "", START, until)))
+        assert len(await seen(world)) == 3
+        world.clock.now = until
+        assert await seen(world) == []
+        await carry_out(world, granting.to_list(Contact(UNIT, "", START)))
+        assert len(await seen(world)) == 3
+
+
+class TestPauseAndLift:
+    """One button, and a block laid aside."""
+
+    async def test_a_pause_closes_everything_and_is_taken_up_as_it_was(self, world: World) -> None:
+        """Reading and adding; the owner's own is not sharing."""
+        await entered(world)
+        await world.allow("anna", "unit", VC, BP, actions=["read", "add"])
+        await carry_out(world, granting.to_pause(world.clock()))
+        assert (await seen(world), len(await seen(world, "anna"))) == ([], 3)
+        with pytest.raises(Refused):
+            await world.add("nurse-vc", "anna", pressure("130", "80"))
+        nodes = (f"unit:{VC}", f"owner:{world.vault('anna').hex()}")
+        assert {node for node, _ in world.recipients("anna", BP, nodes)} == {nodes[1]}
+        await carry_out(world, granting.to_pause(None))
+        assert len(await seen(world)) == 3
+
+    async def test_a_block_is_laid_aside_for_a_time_and_for_one_unit(self, world: World) -> None:
+        """Then it holds again by itself; or at once, when it is put back."""
+        await entered(world)
+        await world.allow("anna", "unit", VC, BP)
+        await world.allow("anna", "unit", demo.HOME_CARE, BP)
+        block = await granting.find_rule(
+            world.house, world.who("anna"), world.alias("anna"), await world.block("anna", "network", "", BP)
+        )
+        assert await seen(world) == []
+        now = world.clock()
+        await carry_out(world, granting.to_lift(block, Lift(now + timedelta(hours=2), UNIT), now))
+        assert (len(await seen(world)), await seen(world, "homecare")) == (3, [])
+        world.clock.move(hours=2)
+        assert await seen(world) == []
+        now = world.clock()
+        await carry_out(world, granting.to_lift(block, Lift(now + timedelta(hours=2)), now))
+        assert (len(await seen(world)), len(await seen(world, "homecare"))) == (3, 3)
+        await carry_out(world, granting.to_lift(block, None, now))
+        assert (await seen(world), await seen(world, "homecare")) == ([], [])
+
+    async def test_what_cannot_be_lifted_is_said(self, world: World) -> None:
+        """An allow, a time that is over; and emergency access, to which the no is simply taken back."""
+        await entered(world)
+        anna, alias, now = world.who("anna"), world.alias("anna"), world.clock()
+        made = [
+            await world.allow("anna", "unit", VC, BP),
+            await world.block("anna", "emergency", "", BP),
+            await world.block("anna", "unit", VC, BP),
+        ]
+        allow, no, block = [await granting.find_rule(world.house, anna, alias, one) for one in made]
+        later = Lift(now + timedelta(hours=1))
+        for rule, lift in ((allow, later), (no, later), (block, Lift(now))):
+            with pytest.raises(RuleError, match="until"):
+                granting.to_lift(rule, lift, now)
+
+
+async def mandate(world: World, *actions: str, **terms: Any) -> str:
+    """Let Bo act for Anna."""
+    return await world.allow(
+        "anna",
+        "proxy",
+        world.alias("bo").hex(),
+        BP,
+        actions=list(actions),
+        relation="representative",
+        **terms,
+    )
+
+
+def bo(world: World, relation: Relation = Relation.REPRESENTATIVE) -> Principal:
+    """Return Bo as he acts for Anna."""
+    match world.who("bo"), world.who("anna"):
+        case Citizen(person), Citizen(anna):
+            return Proxy(person, anna, relation)
+        case other:
+            raise TypeError(other)
+
+
+class TestMandate:
+    """One whom the citizen lets act for them."""
+
+    async def test_a_mandate_opens_what_it_names_in_its_time(self, world: World) -> None:
+        """Scope and period, by policy and by key."""
+        await entered(world)
+        await world.enter("bo")
+        await world.add("anna", "anna", weight("70.5"))
+        end = START + timedelta(days=5)
+        await mandate(world, "read", valid_to=end.isoformat())
+        assert len((await world.read(bo(world), "anna", BP)).records) == 3
+        for deed in (
+            world.read(bo(world), "anna", WEIGHT),
+            world.add(bo(world), "anna", pressure("1", "1")),
+            granting.rules_of(world.house, bo(world), world.alias("anna")),
+        ):
+            with pytest.raises(Refused):
+                await deed
+        world.clock.now = end
+        with pytest.raises(Refused):
+            await world.read(bo(world), "anna", BP)
+
+    async def test_a_representative_shares_what_the_mandate_names_and_never_blocks(
+        self, world: World
+    ) -> None:
+        """A grant of what is theirs to manage; not of more, and no block, made or lifted."""
+        await entered(world)
+        await world.enter("bo")
+        await mandate(world, "read", "manage")
+        alias = world.alias("anna")
+
+        async def put(effect: str, *categories: Category) -> None:
+            raw = {
+                "effect": effect,
+                "grantee": {"kind": "unit", "id": VC},
+                "actions": ["read"],
+                "categories": list(categories),
+            }
+            rule = parse_rule(
+                raw, id=granting.new_rule_id(), author=world.alias("bo").hex(), created=world.clock()
+            )
+            await granting.grant(world.house, bo(world), alias, rule)
+
+        await put("allow", BP)
+        assert len(await seen(world)) == 3
+        for effect, categories in (("allow", (BP, WEIGHT)), ("block", (BP,))):
+            with pytest.raises(Refused):
+                await put(effect, *categories)
+        block = await world.block("anna", "unit", VC, BP)
+        with pytest.raises(Refused):
+            await granting.revoke(world.house, bo(world), alias, block)
+
+    async def test_a_relative_looks_and_manages_nothing(self, world: World) -> None:
+        """However the rule was written."""
+        await entered(world)
+        await world.enter("bo")
+        await mandate(world, "read", "manage")
+        relative = bo(world, Relation.RELATIVE)
+        assert len((await world.read(relative, "anna", BP)).records) == 3
+        with pytest.raises(Refused):
+            await granting.rules_of(world.house, relative, world.alias("anna"))
