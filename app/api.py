@@ -33,9 +33,9 @@ from identity.principal import Citizen, Client, Commission, Principal, Proxy, St
 from importers import intake
 from importers.tables import UNDER_WAY, ImportRow
 from policies.vocabulary import Action, Category, Purpose
-from sharing import accesses, asking, granting, importing
+from sharing import accesses, asking, granting, importing, outlook
 from sharing.asking import AccessRequest
-from sharing.granting import Difference
+from sharing.outlook import Count, Difference
 from sharing.reading import Query
 from vault.lines import Lines
 from vault.resource import to_fhir
@@ -235,7 +235,7 @@ async def preview_consent(request: Call, data: JSONBody[dict[str, Any]]) -> dict
     """Who would gain and lose what by such a rule; nothing is saved."""
     house, who = valv_of(request).house, principal(request)
     rule = _rule(who, data, house.clock())
-    found = await granting.preview(house, who, alias_for(who, None), rule)
+    found = await outlook.preview(house, who, alias_for(who, None), granting.to_grant(rule))
     return {"changes": [_difference(one) for one in found]}
 
 
@@ -400,10 +400,17 @@ def _rule(who: Principal, data: dict[str, Any], at: datetime) -> Rule:
 
 def _difference(one: Difference) -> dict[str, Any]:
     kept = {"gains": one.gains, "loses": one.loses}
-    return {"grantee": one.node, "name": one.name} | {
-        name: {action: list(categories) for action, categories in changes.items() if categories}
-        for name, changes in kept.items()
+    return {"grantee": one.node, "name": one.name, "people": one.people} | {
+        name: {
+            action: {step.category: _counted(step.count) for step in steps if step.action is action}
+            for action in dict.fromkeys(step.action for step in steps)
+        }
+        for name, steps in kept.items()
     }
+
+
+def _counted(count: Count | None) -> dict[str, int] | None:
+    return None if count is None else count._asdict()
 
 
 def _request(one: AccessRequest) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from consent.scope import Mask
 from identity.principal import Principal
 from policies.vocabulary import Category, Deed, Purpose
 from sharing.house import House
+from sharing.reading import facts
 from vault import marks, naming, segment, state
 from vault.change import Change, StaleRulesError
 from vault.columns import Columns, Ints, read_marks
-from vault.days import local_days
 from vault.record import Record
 from vault.segment import Lock, Parts, Place
 from vault.state import VaultState
@@ -134,7 +134,7 @@ def _permitted(authorization: Authorization, columns: Columns) -> Mask:
     for category, rows in _by_category(columns):
         if (scope := scopes[category]) is not None:
             mine = columns.take(rows)
-            taken[rows] = scope.mask(mine.kinds, mine.shape, local_days(mine.start), mine.fingerprint)
+            taken[rows] = scope.mask(*facts(mine))
     return taken
 
 

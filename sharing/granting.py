@@ -7,7 +7,7 @@ want, a new generation takes over, every segment is re-sealed to it, and the old
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from audit.events import Activity, EventKind, HeadRef
 from consent.rules import Contact, Grantee, Lift, Rule, RuleError, RuleSet
 from identity.principal import Principal
 from keys.primitives import PrivateKey
-from policies.vocabulary import Action, Category, Deed, Effect, GranteeKind
+from policies.vocabulary import Category, Deed, Effect, GranteeKind
 from sharing.house import House
 from vault import state
 from vault.change import StaleGenerationError, StaleRulesError
@@ -32,16 +32,6 @@ MOST_CONTACTS = 200
 
 class NoSuchRuleError(Exception):
     """The vault has no rule of that id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What a change of rules does to one node: categories it may read or add that it could not, or no longer."""
-
-    node: str
-    name: str
-    gains: dict[Action, tuple[Category, ...]]
-    loses: dict[Action, tuple[Category, ...]]
 
 
 def new_rule_id() -> str:
@@ -272,51 +262,3 @@ def _apply(
             raise StaleGenerationError("the drawer moved on")
         resealed += change.conform(name, wanted, privates[name])
     return change.finish(), resealed
-
-
-# --- before it is done
-
-
-async def preview(house: House, principal: Principal, alias: bytes, rule: Rule) -> tuple[Difference, ...]:
-    """Return what a new rule would change, from the same computation that makes the wraps and the index."""
-    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
-    return differences(house, vault_state.rules.rules, (*vault_state.rules.rules, rule), house.clock())
-
-
-def differences(
-    house: House, before: Iterable[Rule], after: Iterable[Rule], at: datetime
-) -> tuple[Difference, ...]:
-    """Compare two sets of rules node by node, by what each lets in whole or in part."""
-    old, new = _reach(before, at), _reach(after, at)
-    directory = house.directory()
-    found = []
-    for node in sorted({node for node, _ in (*old, *new)}):
-        gains = {act: _ordered(new.get((node, act), set()) - old.get((node, act), set())) for act in Action}
-        loses = {act: _ordered(old.get((node, act), set()) - new.get((node, act), set())) for act in Action}
-        if any(gains.values()) or any(loses.values()):
-            found.append(Difference(node, directory.node_name(node), gains, loses))
-    return tuple(found)
-
-
-def _reach(rules: Iterable[Rule], at: datetime) -> dict[tuple[str, Action], set[Category]]:
-    """Return what each named node may do: its allows that are not over, less its own whole blocks."""
-    reach: dict[tuple[str, Action], set[Category]] = {}
-    ordered = sorted(rules, key=lambda rule: rule.effect is Effect.BLOCK)
-    for rule in ordered:
-        if rule.valid_to is not None and rule.valid_to <= at:
-            continue
-        for action in rule.actions:
-            held = reach.setdefault((f"{rule.grantee.kind}:{rule.grantee.id}", action), set())
-            match rule.effect:
-                case Effect.ALLOW:
-                    held |= rule.categories
-                case Effect.BLOCK if not (rule.codes or rule.purposes or rule.data_from or rule.data_to):
-                    held -= rule.categories
-                case Effect.BLOCK:
-                    continue
-    return reach
-
-
-def _ordered(categories: set[Category]) -> tuple[Category, ...]:
-    return tuple(category for category in Category if category in categories)

@@ -22,7 +22,7 @@ from audit.events import Activity, Decision, EventKind
 from consent.gate import Authorization
 from consent.judge import Need, Reason
 from consent.nodes import recipients_of
-from consent.scope import Scope, Terms
+from consent.scope import Kind, Numbers, Scope, Terms
 from identity.principal import Principal
 from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing import compacting
@@ -378,11 +378,16 @@ def _begin(columns: Columns) -> int:
     return int(columns.start[0]) if len(columns) else 0
 
 
+def facts(columns: Columns) -> tuple[list[Kind], Numbers, Numbers, Numbers]:
+    """Return what the finer terms of rules ask of rows (``Scope.mask``)."""
+    return columns.kinds, columns.shape, local_days(columns.start), columns.fingerprint
+
+
 def _mask(query: Query, scope: Scope, columns: Columns) -> npt.NDArray[np.bool_]:
     """Tell which rows are asked for and open."""
     seen = np.ones(len(columns), dtype=np.bool_)
     if not (query.terms.whole and scope.whole):
-        rows = columns.kinds, columns.shape, local_days(columns.start), columns.fingerprint
+        rows = facts(columns)
         seen = query.terms.mask(*rows) & scope.mask(*rows)
     if query.types:
         seen &= np.array([shape.kind in query.types for shape in columns.shapes], dtype=np.bool_)[

@@ -13,7 +13,7 @@ from consent.rules import Grantee, Rule
 from identity.directory import Directory
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind
 from sharing import asking
-from sharing.granting import Difference
+from sharing.outlook import Difference, Step
 
 _PRODUCT = "Hälsovalvet"
 
@@ -109,20 +109,23 @@ def changes(
 ) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """Return who gains and who loses what; actions on the same categories are said together."""
     differences = list(found)
-    gains = (change for one in differences for change in _changes(directory, one.node, one.gains))
-    loses = (change for one in differences for change in _changes(directory, one.node, one.loses))
+    gains = (change for one in differences for change in _changes(directory, one, one.gains))
+    loses = (change for one in differences for change in _changes(directory, one, one.loses))
     return tuple(gains), tuple(loses)
 
 
-def _changes(directory: Directory, node: str, moved: dict[Action, tuple[Category, ...]]) -> Iterator[Change]:
-    kind, _, id_ = node.partition(":")
+def _changes(directory: Directory, whose: Difference, steps: Iterable[Step]) -> Iterator[Change]:
+    kind, _, id_ = whose.node.partition(":")
     grantee = label(directory, Grantee(GranteeKind(kind), id_))
+    by_action: dict[Action, dict[Category, int | None]] = {}
+    for step in steps:
+        count = step.count and (step.count.gained if step in whose.gains else step.count.lost)
+        by_action.setdefault(step.action, {})[step.category] = count
     together: dict[tuple[Category, ...], list[Action]] = {}
-    for action in Action:
-        if moved.get(action):
-            together.setdefault(moved[action], []).append(action)
-    for categories, actions in together.items():
-        yield Change(grantee, tuple(actions), categories)
+    for action, categories in by_action.items():
+        together.setdefault(tuple(categories), []).append(action)
+    for actions in together.values():
+        yield Change(grantee, whose.people, tuple(actions), by_action[actions[0]])
 
 
 # --- requests

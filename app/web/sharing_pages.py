@@ -29,8 +29,7 @@ from consent.rules import Grantee, Rule, RuleError
 from identity.directory import Directory
 from identity.principal import Proxy
 from policies.vocabulary import Action, Category, Effect, GranteeKind
-from sharing import asking, granting
-from sharing.granting import NoSuchRuleError
+from sharing import asking, granting, outlook
 
 _DATES = ("data_from", "data_to", "valid_from", "valid_to")
 
@@ -69,7 +68,7 @@ async def preview(request: Asked) -> Answer:
     read = _read(request, own, fields)
     if isinstance(read, FormState):
         return _show_form(request, own, effect, read, 400)
-    found = await granting.preview(valv.house, own.principal, own.alias, read)
+    found = await outlook.preview(valv.house, own.principal, own.alias, granting.to_grant(read))
     gains, loses = labels.changes(valv.house.directory(), found)
     view = PreviewView(_card(request, own, read), gains, loses, fields)
     return page(request, "preview.html", view, here=f"/sharing/new?effect={effect}")
@@ -185,12 +184,8 @@ def _raw(fields: FormState) -> dict[str, Any]:
 async def show_revoke(request: Asked, rule_id: FromPath[str]) -> Answer:
     """Show a rule that is about to end, and who loses or gains what by that."""
     own, valv = owner(request), valv_of(request)
-    before = (await granting.rules_of(valv.house, own.principal, own.alias)).rules
-    rule = next((one for one in before if one.id == rule_id), None)
-    if rule is None:
-        raise NoSuchRuleError
-    after = tuple(one for one in before if one.id != rule_id)
-    found = granting.differences(valv.house, before, after, valv.house.clock())
+    rule = await granting.find_rule(valv.house, own.principal, own.alias, rule_id)
+    found = await outlook.preview(valv.house, own.principal, own.alias, granting.to_revoke(rule))
     gains, loses = labels.changes(valv.house.directory(), found)
     return page(request, "revoke.html", RevokeView(_card(request, own, rule), gains, loses))
 

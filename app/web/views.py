@@ -445,11 +445,12 @@ class RuleFormView:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one grantee gains or loses."""
+    """What people of one place gain or lose: how many they are, and of each category how many records, if told."""
 
     grantee: GranteeLabel
+    people: int
     actions: tuple[Action, ...]
-    categories: tuple[Category, ...]
+    records: Mapping[Category, int | None]
 
 
 @dataclass(frozen=True, slots=True)

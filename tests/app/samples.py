@@ -265,7 +265,10 @@ RULE_FORM = v.FormState(
     },
     (v.FieldError("valid_to", v.FieldProblem.IN_THE_PAST),),
 )
-CHANGES = (v.Change(BJORKEN, (Action.READ,), (Category.BLOOD_PRESSURE, Category.HEART_RATE)),)
+CHANGES = (
+    v.Change(BJORKEN, 12, (Action.READ,), {Category.BLOOD_PRESSURE: 1401, Category.HEART_RATE: 0}),
+    v.Change(HEMTJANST, 1, (Action.ADD,), {Category.BLOOD_PRESSURE: None}),
+)
 DIRECTORY = (BJORKEN, HEMTJANST, ROLE, REGION, v.GranteeLabel(GranteeKind.NETWORK, "", ""))
 MINE = f"/staff/patients/{PATIENT}"
 
