@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,8 @@ from app.fhir import whole
 from app.fhir.bundle import form
 from app.login import enter
 from app.security import Access, demand_fresh, principal, valv_of
+from app.sharing_api import HANDLERS as SHARING
+from app.sharing_api import difference, posted_rule
 from app.whose import alias_for, own_alias, parse_patient
 from app.wiring import Valv
 from audit import review
@@ -25,8 +26,6 @@ from audit.events import EventKind
 from audit.review import Unreadable
 from consent.codec import rule_to_json
 from consent.gate import NextStep, Refused
-from consent.parse import parse_rule
-from consent.rules import Rule
 from identity import bearer
 from identity.branch import CommissionError, PendingStaff
 from identity.principal import Citizen, Client, Commission, Principal, Proxy, Staff, System
@@ -35,7 +34,6 @@ from importers.tables import UNDER_WAY, ImportRow
 from policies.vocabulary import Action, Category, Purpose
 from sharing import accesses, asking, granting, importing, outlook
 from sharing.asking import AccessRequest
-from sharing.outlook import Count, Difference
 from sharing.reading import Query
 from vault.lines import Lines
 from vault.resource import to_fhir
@@ -210,7 +208,7 @@ async def make_consent(request: Call, data: JSONBody[dict[str, Any]]) -> dict[st
     """Make an allow or a block; needs an authentication under five minutes old."""
     demand_fresh(request)
     house, who = valv_of(request).house, principal(request)
-    rule = _rule(who, data, house.clock())
+    rule = posted_rule(who, data, house)
     await granting.grant(house, who, alias_for(who, None), rule)
     return {"id": rule.id}
 
@@ -234,9 +232,9 @@ async def end_consent(request: Call, rule_id: FromPath[str]) -> None:
 async def preview_consent(request: Call, data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
     """Who would gain and lose what by such a rule; nothing is saved."""
     house, who = valv_of(request).house, principal(request)
-    rule = _rule(who, data, house.clock())
+    rule = posted_rule(who, data, house)
     found = await outlook.preview(house, who, alias_for(who, None), granting.to_grant(rule))
-    return {"changes": [_difference(one) for one in found]}
+    return {"changes": [difference(one) for one in found]}
 
 
 # --- requests, accesses, reviews, export
@@ -343,6 +341,7 @@ API = Router(
         receipt,
         reviews,
         export,
+        *SHARING,
     ],
     opt={"access": Access.BEARER},
     tags=["API"],
@@ -390,27 +389,6 @@ def _import(row: ImportRow) -> dict[str, Any]:
         "position": row.position,
     }
     return {**told, "error": row.error} if row.error else told
-
-
-def _rule(who: Principal, data: dict[str, Any], at: datetime) -> Rule:
-    if own_alias(who) is None:
-        raise Refused(NextStep.NOTHING)
-    return parse_rule(data, id=granting.new_rule_id(), author=asking.principal_alias(who), created=at)
-
-
-def _difference(one: Difference) -> dict[str, Any]:
-    kept = {"gains": one.gains, "loses": one.loses}
-    return {"grantee": one.node, "name": one.name, "people": one.people} | {
-        name: {
-            action: {step.category: _counted(step.count) for step in steps if step.action is action}
-            for action in dict.fromkeys(step.action for step in steps)
-        }
-        for name, steps in kept.items()
-    }
-
-
-def _counted(count: Count | None) -> dict[str, int] | None:
-    return None if count is None else count._asdict()
 
 
 def _request(one: AccessRequest) -> dict[str, Any]:

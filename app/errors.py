@@ -19,6 +19,7 @@ from app.security import NotLoggedInError, StaleAuthenticationError
 from audit.errors import LogUnavailableError, NoSuchEntryError
 from consent.gate import NextStep, Refused
 from consent.rules import RuleError
+from identity.directory import NotInDirectoryError
 from identity.errors import IdentityError
 from identity.numbers import NumberError
 from importers.candidates import FormatError
@@ -93,7 +94,13 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 one
             return Problem(400, "invalid", "The request is wrong", str(error))
         case RecursionError():
             return Problem(400, "structure", "The request is wrong", "The body is nested too deeply.")
-        case NotFoundError() | NoSuchRuleError() | NoSuchRequestError() | NoSuchEntryError():
+        case (
+            NotInDirectoryError()
+            | NotFoundError()
+            | NoSuchRuleError()
+            | NoSuchRequestError()
+            | NoSuchEntryError()
+        ):
             return Problem(404, "not-found", "Nothing here")
         case UploadTooLargeError() | TooLargeError():
             return Problem(413, "too-long", "Too large", str(error))

@@ -66,5 +66,10 @@ def open_rules(keys: VaultKeys, sealed: bytes) -> RuleSet:
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
     """Return a rule as JSON: the fields of ``POST /api/consents``, with id, author and created."""
-    found: dict[str, Any] = msgspec.json.decode(_write(rule))
+    found: dict[str, Any] = to_json(rule)
     return found
+
+
+def to_json(value: Any) -> Any:
+    """Return what rules are made of as JSON, as it is sealed."""
+    return msgspec.json.decode(_write(value))

@@ -5,13 +5,13 @@ Everything is checked here, once; the text of a :class:`~consent.rules.RuleError
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from consent.ages import start_of
-from consent.rules import Grantee, Rule, RuleError
+from consent.rules import Contact, Grantee, Lift, Rule, RuleError
 from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 
@@ -43,9 +43,7 @@ def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetim
     Raises:
         RuleError: a field is missing, unknown or wrong; the text names it first.
     """
-    for name in raw:
-        if name not in _FIELDS:
-            raise RuleError(f"{name}: no such field")
+    _demand_known(raw, _FIELDS)
     rule = Rule(
         id=id,
         effect=_word(Effect, "effect", raw.get("effect")),
@@ -71,6 +69,52 @@ def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetim
     if (rule.grantee.kind, rule.effect) == (GranteeKind.CLIENT, Effect.ALLOW) and Action.READ in rule.actions:
         raise RuleError("actions: a client system may add, never read")
     return rule
+
+
+def parse_contact(raw: Mapping[str, Any], *, at: datetime) -> Contact:
+    """Return the contact that was posted: ``grantee``, ``role``, ``since`` (now, where it is left out), ``until``.
+
+    Raises:
+        RuleError: a field is missing, unknown or wrong; the text names it first.
+    """
+    _demand_known(raw, ("grantee", "role", "since", "until"))
+    role = raw.get("role", "")
+    if not isinstance(role, str) or len(role) > _LONGEST_TITLE or not role.isprintable():
+        raise RuleError(f"role: a text of at most {_LONGEST_TITLE} characters")
+    return Contact(
+        _grantee(raw.get("grantee"), "grantee"),
+        unicodedata.normalize("NFC", role.strip()),
+        _optional(raw, "since", _first_moment) or at,
+        _optional(raw, "until", _last_moment),
+    )
+
+
+def parse_lift(raw: Mapping[str, Any]) -> Lift:
+    """Return how a block is to be laid aside, as posted: ``until``, and ``grantee`` where it is for one alone.
+
+    Raises:
+        RuleError: a field is missing, unknown or wrong; the text names it first.
+    """
+    _demand_known(raw, ("until", "grantee"))
+    until = _optional(raw, "until", _last_moment)
+    if until is None:
+        raise RuleError("until: required")
+    return Lift(until, None if raw.get("grantee") is None else _grantee(raw["grantee"], "grantee"))
+
+
+def parse_grantee(kind: str, identifier: str) -> Grantee:
+    """Return whom a kind and an id name.
+
+    Raises:
+        RuleError: no such kind, or not an id of it.
+    """
+    return _grantee({"kind": kind, "id": identifier}, "grantee")
+
+
+def _demand_known(raw: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in raw:
+        if name not in names:
+            raise RuleError(f"{name}: no such field")
 
 
 def _grantee(raw: Any, name: str) -> Grantee:

@@ -4,6 +4,7 @@ A record is a FHIR R4 resource outwards (:mod:`vault.resource`). Measurements fi
 cannot say in full keeps the whole resource beside them, so that nothing is lost.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from enum import StrEnum
 from policies.vocabulary import Category
 
 _ORDINALS = {category: number for number, category in enumerate(Category)}
+_ID = re.compile(r"(\d{2})(\d{4})(0[1-9]|1[0-2])-([0-9a-f]{16})", re.ASCII)
 
 
 class AuthorKind(StrEnum):
@@ -139,3 +141,11 @@ class Record:
     def id(self) -> str:
         """The FHIR id, derived: category's ordinal, month, fingerprint."""
         return f"{_ORDINALS[self.category]:02d}{self.month.replace('-', '')}-{self.fingerprint:016x}"
+
+
+def parse_record_id(text: str) -> tuple[Category, str, int] | None:
+    """Return the category, month and fingerprint that a record's id tells, or None where it is no such id."""
+    told = _ID.fullmatch(text)
+    if told is None or int(told[1]) >= len(_ORDINALS):
+        return None
+    return tuple(Category)[int(told[1])], f"{told[2]}-{told[3]}", int(told[4], 16)

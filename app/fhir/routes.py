@@ -1,6 +1,5 @@
 """The handlers under ``/fhir``: parse strictly, call one use case, write FHIR."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -28,15 +27,13 @@ from sharing import granting, lookup, paging, reading, searching
 from sharing.paging import Wish
 from sharing.reading import Query
 from vault.lines import Lines, Write
+from vault.record import parse_record_id
 from vault.resource import provenance_to_fhir, to_fhir, to_json
 
 _LONGEST_PLACE = 18  # digits: what a place in a list can be
 FHIR_JSON = "application/fhir+json"
 _PAGED = frozenset({"_count", "_cursor", "_format"})
 _RECORD_SEARCH = _PAGED | {"patient", "subject", "category", "code", "date", "_sort"}
-_RECORD_ID = re.compile(
-    r"(?P<category>\d{2})(?P<year>\d{4})(?P<month>0[1-9]|1[0-2])-(?P<mark>[0-9a-f]{16})", re.ASCII
-)
 _DOCUMENTS = tuple(category for category in Category if category not in MEASUREMENTS)
 Pairs = Sequence[tuple[str, str]]
 Call = Request[Any, Any, State]
@@ -102,13 +99,12 @@ async def observations_by_form(request: Call) -> Response[bytes]:
 async def observation(request: Call, record_id: FromPath[str]) -> Response[bytes]:
     """One measurement by its id, of the person in ``patient`` (a citizen's own where it is left out)."""
     search, who = parse(_query(request), allowed=frozenset({"patient", "_format"})), principal(request)
-    told = _RECORD_ID.fullmatch(record_id)
-    if told is None or int(told["category"]) >= len(MEASUREMENTS):
+    told = parse_record_id(record_id)
+    if told is None or told[0] not in MEASUREMENTS:
         raise NotFoundError
-    alias, category = alias_for(who, search.patient), MEASUREMENTS[int(told["category"])]
-    month = f"{told['year']}-{told['month']}"
+    alias, (category, month, mark) = alias_for(who, search.patient), told
     query = Query((category,), month=month, need=Need.EVERY, purpose=_purpose(request))
-    record = await reading.find(valv_of(request).house, who, alias, query, int(told["mark"], 16))
+    record = await reading.find(valv_of(request).house, who, alias, query, mark)
     if record is None:
         raise NotFoundError
     return answer(to_fhir(record, patient_id=alias.hex()))

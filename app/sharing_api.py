@@ -1,0 +1,223 @@
+"""``/api/sharing``, ``/api/contacts`` and what may be done to one consent: who sees what, and what decides it."""
+
+from dataclasses import replace
+from typing import Any
+
+from litestar import Request, delete, get, post, put
+from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
+
+from app.errors import BadRequestError, NotFoundError
+from app.security import demand_fresh, principal, valv_of
+from app.whose import alias_for, own_alias
+from consent.codec import to_json
+from consent.gate import NextStep, Refused
+from consent.parse import parse_contact, parse_grantee, parse_lift, parse_rule
+from consent.rules import Rule
+from identity.principal import Principal
+from policies.vocabulary import Category
+from sharing import asking, granting, outlook, reading
+from sharing.granting import Wish
+from sharing.house import House
+from sharing.outlook import Count, Difference, Seer
+from vault.record import Record, parse_record_id
+
+Call = Request[Any, Any, State]
+
+
+# --- all sharing
+
+
+@get("/sharing")
+async def sharing(request: Call) -> dict[str, Any]:
+    """Whether sharing is paused, since when, and whom the citizen lists as contacts."""
+    house, who, alias = _mine(request)
+    rules = await granting.rules_of(house, who, alias)
+    return {"paused": to_json(rules.paused), "contacts": to_json(rules.contacts)}
+
+
+@post("/sharing/pause", status_code=204)
+async def pause(request: Call) -> None:
+    """Pause all sharing: nobody else sees or adds anything until it is taken up again."""
+    house, who, alias = _mine(request)
+    await granting.carry_out(house, who, alias, granting.to_pause(house.clock()))
+
+
+@delete("/sharing/pause", status_code=204)
+async def resume(request: Call) -> None:
+    """Take sharing up again as it was; needs an authentication under five minutes old."""
+    demand_fresh(request)
+    house, who, alias = _mine(request)
+    await granting.carry_out(house, who, alias, granting.to_pause(None))
+
+
+@get("/sharing/seers")
+async def seers(request: Call) -> dict[str, Any]:
+    """Who can see (or add to) the category or the record that is named, and by which rules."""
+    house, who, alias = _mine(request)
+    category, record = request.query_params.get("category", ""), request.query_params.get("record", "")
+    if record:
+        found = await _record(house, who, alias, record)
+        seen = await outlook.who_sees(house, who, alias, found.category, record=found)
+    else:
+        seen = await outlook.who_sees(house, who, alias, _category(category))
+    return {"seers": [_seer(one) for one in seen]}
+
+
+@get("/sharing/as")
+async def see_as(request: Call) -> dict[str, Any]:
+    """How much of each category a unit sees, of how much there is."""
+    house, who, alias = _mine(request)
+    found = await outlook.see_as(house, who, alias, request.query_params.get("unit", ""))
+    return {
+        "categories": {
+            name: {"all": count.before, "seen": count.after} for name, count in found.items() if count.before
+        }
+    }
+
+
+# --- contacts
+
+
+@post("/contacts", status_code=204)
+async def list_contact(request: Call, data: JSONBody[dict[str, Any]]) -> None:
+    """List a unit, a provider or a person of staff as a contact; needs an authentication under five minutes old."""
+    demand_fresh(request)
+    house, who, alias = _mine(request)
+    contact = parse_contact(data, at=house.clock())
+    await granting.carry_out(house, who, alias, granting.to_list(contact))
+
+
+@delete("/contacts/{kind:str}/{contact_id:str}", status_code=204)
+async def strike_contact(request: Call, kind: FromPath[str], contact_id: FromPath[str]) -> None:
+    """Strike a contact: what was shared while they were one ends."""
+    house, who, alias = _mine(request)
+    await granting.carry_out(house, who, alias, granting.to_unlist(parse_grantee(kind, contact_id)))
+
+
+# --- one consent
+
+
+@put("/consents/{rule_id:str}", status_code=204)
+async def change(request: Call, rule_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> None:
+    """Change a rule into what is put; needs an authentication under five minutes old."""
+    demand_fresh(request)
+    house, who, alias = _mine(request)
+    await granting.carry_out(house, who, alias, await _changed(house, who, alias, rule_id, data))
+
+
+@post("/consents/{rule_id:str}/preview", status_code=200)
+async def preview(request: Call, rule_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
+    """What changing a rule into what is posted would do; with ``{}``, what ending it would."""
+    house, who, alias = _mine(request)
+    if data:
+        wish = await _changed(house, who, alias, rule_id, data)
+    else:
+        wish = granting.to_revoke(await granting.find_rule(house, who, alias, rule_id))
+    found = await outlook.preview(house, who, alias, wish)
+    return {"changes": [difference(one) for one in found]}
+
+
+@post("/consents/{rule_id:str}/lift", status_code=204)
+async def lift(request: Call, rule_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> None:
+    """Lay a block aside for a time, for all or for one; needs an authentication under five minutes old."""
+    demand_fresh(request)
+    house, who, alias = _mine(request)
+    rule = await granting.find_rule(house, who, alias, rule_id)
+    wish = granting.to_lift(rule, parse_lift(data), house.clock())
+    await granting.carry_out(house, who, alias, wish)
+
+
+@delete("/consents/{rule_id:str}/lift", status_code=204)
+async def put_back(request: Call, rule_id: FromPath[str]) -> None:
+    """Put a block back that was laid aside."""
+    house, who, alias = _mine(request)
+    rule = await granting.find_rule(house, who, alias, rule_id)
+    await granting.carry_out(house, who, alias, granting.to_lift(rule, None, house.clock()))
+
+
+HANDLERS = (
+    sharing,
+    pause,
+    resume,
+    seers,
+    see_as,
+    list_contact,
+    strike_contact,
+    change,
+    preview,
+    lift,
+    put_back,
+)
+
+
+def posted_rule(who: Principal, data: dict[str, Any], house: House) -> Rule:
+    """Return the rule that a person posted, under a new id.
+
+    Raises:
+        RuleError: it says what is wrong.
+        Refused: only a person makes a rule.
+    """
+    if own_alias(who) is None:
+        raise Refused(NextStep.NOTHING)
+    author = asking.principal_alias(who)
+    return parse_rule(data, id=granting.new_rule_id(), author=author, created=house.clock())
+
+
+def difference(one: Difference) -> dict[str, Any]:
+    """Return what a change does to people of one unit, as JSON."""
+    kept = {"gains": one.gains, "loses": one.loses}
+    return {"grantee": one.node, "name": one.name, "people": one.people} | {
+        name: {
+            action: {step.category: _counted(step.count) for step in steps if step.action is action}
+            for action in dict.fromkeys(step.action for step in steps)
+        }
+        for name, steps in kept.items()
+    }
+
+
+def _counted(count: Count | None) -> dict[str, int] | None:
+    return None if count is None else count._asdict()
+
+
+async def _changed(house: House, who: Principal, alias: bytes, rule_id: str, data: dict[str, Any]) -> Wish:
+    """Return the wish to change one rule into another, of the same effect, that keeps its id."""
+    old, new = await granting.find_rule(house, who, alias, rule_id), posted_rule(who, data, house)
+    if old.effect is not new.effect:
+        raise BadRequestError(
+            "effect: an allow and a block do not turn into each other; end it and make a new one"
+        )
+    return granting.to_grant(replace(new, id=old.id))
+
+
+async def _record(house: House, who: Principal, alias: bytes, record_id: str) -> Record:
+    told = parse_record_id(record_id)
+    if told is None:
+        raise BadRequestError("record: not a record's id")
+    category, month, mark = told
+    found = await reading.find(house, who, alias, reading.Query((category,), month=month), mark)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def _category(text: str) -> Category:
+    try:
+        return Category(text)
+    except ValueError:
+        raise BadRequestError("category: one of the vocabulary, or record: a record's id") from None
+
+
+def _seer(one: Seer) -> dict[str, Any]:
+    return {
+        "grantee": one.node,
+        "name": one.name,
+        "people": one.people,
+        "action": one.action,
+        "rules": list(one.rules),
+    }
+
+
+def _mine(request: Call) -> tuple[House, Principal, bytes]:
+    who = principal(request)
+    return valv_of(request).house, who, alias_for(who, None)

@@ -1,0 +1,190 @@
+"""``/api/sharing``, ``/api/contacts`` and what may be done to one consent, as a machine asks."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+
+from app import demo
+from app.main import application
+from tests.world import START, World, pressure
+
+VC, HOME = demo.HEALTH_CENTRE, demo.HOME_CARE
+UNIT = {"kind": "unit", "id": VC}
+
+
+@dataclass
+class Caller:
+    """A persona with their token."""
+
+    http: AsyncTestClient[Litestar]
+    headers: dict[str, str]
+    patient: str = ""
+
+    async def __call__(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """Send a request."""
+        return await self.http.request(method, path, json=body, headers=self.headers)
+
+    async def sees(self, patient: str) -> int:
+        """Return how many blood pressures of somebody's this one reads; -1 where it is refused."""
+        answer = await self("GET", f"/fhir/Observation?patient={patient}&category=blood-pressure")
+        return int(answer.json()["total"]) if answer.status_code == 200 else -1
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[AsyncTestClient[Litestar]]:
+    """Serve the country, with Anna and her two blood pressures in it."""
+    await world.enter("anna")
+    old = pressure("122", "82", START - timedelta(days=40))
+    await world.add("anna", "anna", pressure("121", "81"), old)
+    async with AsyncTestClient(application(world.valv), base_url="http://127.0.0.1") as served:
+        yield served
+
+
+async def caller(http: AsyncTestClient[Litestar], persona: str) -> Caller:
+    """Log a persona in."""
+    token = (await http.post("/demo/token", json={"persona": persona})).json()["access_token"]
+    found = Caller(http, {"Authorization": f"Bearer {token}"})
+    found.patient = (await found("GET", "/api/me")).json().get("patient", "")
+    return found
+
+
+def allow(**terms: Any) -> dict[str, Any]:
+    """Return a rule that lets the health centre read blood pressure."""
+    rule = {"effect": "allow", "grantee": UNIT, "actions": ["read"], "categories": ["blood-pressure"]}
+    return rule | terms
+
+
+async def test_pause_and_take_up_again(http: AsyncTestClient[Litestar]) -> None:
+    """One button closes everything, and the same opens it as it was."""
+    anna, nurse = await caller(http, "anna"), await caller(http, "nurse-vc")
+    assert (await anna("POST", "/api/consents", allow())).status_code == 201
+    assert await nurse.sees(anna.patient) == 2
+    assert (await anna("POST", "/api/sharing/pause")).status_code == 204
+    assert await nurse.sees(anna.patient) == -1
+    assert (await anna("GET", "/api/sharing")).json() == {
+        "paused": START.isoformat()[:-6] + "Z",
+        "contacts": [],
+    }
+    assert (await anna("DELETE", "/api/sharing/pause")).status_code == 204
+    assert await nurse.sees(anna.patient) == 2
+
+
+async def test_contacts_and_the_network(http: AsyncTestClient[Litestar]) -> None:
+    """Whom one lists is whom "my contacts" reaches; who is struck is out."""
+    anna, nurse = await caller(http, "anna"), await caller(http, "nurse-vc")
+    await anna("POST", "/api/consents", allow(grantee={"kind": "network"}))
+    assert await nurse.sees(anna.patient) == -1
+    listed = await anna("POST", "/api/contacts", {"grantee": UNIT, "role": "fast vårdkontakt"})
+    assert listed.status_code == 204
+    (contact,) = (await anna("GET", "/api/sharing")).json()["contacts"]
+    assert (contact["grantee"], contact["role"], contact["until"]) == (UNIT, "fast vårdkontakt", None)
+    assert await nurse.sees(anna.patient) == 2
+    assert (await anna("DELETE", f"/api/contacts/unit/{VC}")).status_code == 204
+    assert await nurse.sees(anna.patient) == -1
+    assert (await anna("DELETE", f"/api/contacts/unit/{VC}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("posted", "named"),
+    [
+        ({}, "grantee"),
+        ({"grantee": {"kind": "region", "id": demo.REGION_EXEMPEL}}, "grantee.kind"),
+        ({"grantee": UNIT, "role": 7}, "role"),
+        ({"grantee": UNIT, "until": "2020-01-01"}, "until"),
+        ({"grantee": UNIT, "more": 1}, "more"),
+    ],
+)
+async def test_a_contact_that_cannot_be_is_refused_by_field(
+    http: AsyncTestClient[Litestar], posted: dict[str, Any], named: str
+) -> None:
+    """What is wrong, and where."""
+    anna = await caller(http, "anna")
+    answer = await anna("POST", "/api/contacts", posted)
+    assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (400, named)
+
+
+async def test_a_block_is_laid_aside_and_put_back(http: AsyncTestClient[Litestar]) -> None:
+    """For a time, which the rule then tells; an allow cannot be."""
+    anna, nurse = await caller(http, "anna"), await caller(http, "nurse-vc")
+    allowed = (await anna("POST", "/api/consents", allow())).json()["id"]
+    block = (await anna("POST", "/api/consents", allow(effect="block"))).json()["id"]
+    until = (START + timedelta(hours=3)).isoformat()
+    assert (await anna("POST", f"/api/consents/{allowed}/lift", {"until": until})).status_code == 400
+    assert (await anna("POST", f"/api/consents/{block}/lift", {})).status_code == 400
+    assert await nurse.sees(anna.patient) == -1
+    assert (await anna("POST", f"/api/consents/{block}/lift", {"until": until})).status_code == 204
+    assert await nurse.sees(anna.patient) == 2
+    assert (await anna("DELETE", f"/api/consents/{block}/lift")).status_code == 204
+    assert await nurse.sees(anna.patient) == -1
+
+
+async def test_a_rule_is_changed_after_a_look_at_what_that_does(http: AsyncTestClient[Litestar]) -> None:
+    """It keeps its id; an allow does not become a block."""
+    anna, nurse = await caller(http, "anna"), await caller(http, "nurse-vc")
+    rule = (await anna("POST", "/api/consents", allow())).json()["id"]
+    narrow = allow(data_from=START.date().isoformat())
+    (change,) = (await anna("POST", f"/api/consents/{rule}/preview", narrow)).json()["changes"]
+    lost = {"read": {"blood-pressure": {"before": 2, "after": 1, "gained": 0, "lost": 1}}}
+    assert (change["grantee"], change["gains"], change["loses"]) == (f"unit:{VC}", {}, lost)
+    assert change["people"] >= 1
+    assert (await anna("PUT", f"/api/consents/{rule}", narrow)).status_code == 204
+    assert await nurse.sees(anna.patient) == 1
+    assert [one["id"] for one in (await anna("GET", "/api/consents")).json()] == [rule]
+    assert (await anna("PUT", f"/api/consents/{rule}", allow(effect="block"))).status_code == 400
+    (change,) = (await anna("POST", f"/api/consents/{rule}/preview", {})).json()["changes"]
+    assert change["loses"]["read"]["blood-pressure"]["lost"] == 1
+    assert (await anna("PUT", f"/api/consents/{'0' * 32}", narrow)).status_code == 404
+
+
+async def test_who_sees_this_and_what_they_see(http: AsyncTestClient[Litestar]) -> None:
+    """By category, by record, and as a unit sees it."""
+    anna = await caller(http, "anna")
+    rule = (await anna("POST", "/api/consents", allow(data_from=START.date().isoformat()))).json()["id"]
+    (seer,) = (await anna("GET", "/api/sharing/seers?category=blood-pressure")).json()["seers"]
+    assert (seer["grantee"], seer["action"], seer["rules"]) == (f"unit:{VC}", "read", [rule])
+    entries = (await anna("GET", "/fhir/Observation?category=blood-pressure")).json()["entry"]
+    new, old = (one["resource"]["id"] for one in entries)
+    for record, expected in ((new, [rule]), (old, [])):
+        found = (await anna("GET", f"/api/sharing/seers?record={record}")).json()["seers"]
+        assert [rule_id for one in found for rule_id in one["rules"]] == expected
+    seen = (await anna("GET", f"/api/sharing/as?unit={VC}")).json()
+    assert seen == {"categories": {"blood-pressure": {"all": 2, "seen": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/sharing/seers", 400),
+        ("/api/sharing/seers?category=x", 400),
+        ("/api/sharing/seers?record=x", 400),
+        (f"/api/sharing/seers?record=00202601-{'0' * 16}", 404),
+        ("/api/sharing/as", 404),
+        ("/api/sharing/as?unit=SE0000000000-NONE", 404),
+    ],
+)
+async def test_what_is_not_there_is_said(http: AsyncTestClient[Litestar], path: str, status: int) -> None:
+    """A clear answer, never a fault of ours."""
+    anna = await caller(http, "anna")
+    assert (await anna("GET", path)).status_code == status
+
+
+@pytest.mark.parametrize("persona", ["nurse-vc", "client-meter", "supervisor-region"])
+async def test_it_is_the_citizens_matter_alone(http: AsyncTestClient[Litestar], persona: str) -> None:
+    """Nobody else is told of it or changes it; what they get tells nothing."""
+    other = await caller(http, persona)
+    for method, path, body in (
+        ("GET", "/api/sharing", None),
+        ("POST", "/api/sharing/pause", None),
+        ("DELETE", "/api/sharing/pause", None),
+        ("GET", "/api/sharing/seers?category=blood-pressure", None),
+        ("GET", f"/api/sharing/as?unit={VC}", None),
+        ("POST", "/api/contacts", {"grantee": UNIT}),
+        ("PUT", f"/api/consents/{'0' * 32}", allow()),
+    ):
+        assert (await other(method, path, body)).status_code in {400, 403}, path
