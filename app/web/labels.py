@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.web import views
-from app.web.views import AccessEntry, ActorLabel, Change, GranteeLabel, RuleCard
+from app.web.views import AccessEntry, ActorLabel, Change, ContactCard, GranteeLabel, RuleCard
 from app.wiring import Valv
 from audit.events import Actor, ActorKind, Decision
 from audit.review import Access
-from consent.rules import Grantee, Rule
+from consent.rules import Contact, Grantee, Rule
 from identity.directory import Directory
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind
 from sharing import asking
@@ -21,23 +21,9 @@ _PRODUCT = "Hälsovalvet"
 # --- whom
 
 
-def grantees(directory: Directory) -> Iterator[GranteeLabel]:
-    """Yield everyone whom a rule can name, by name within their kind."""
-    kinds: list[tuple[GranteeKind, Iterable[str]]] = [
-        *((GranteeKind(one.kind), (one.id,)) for one in directory.authorities.values()),
-        (GranteeKind.PROVIDER, directory.providers),
-        (GranteeKind.UNIT, directory.units),
-        (
-            GranteeKind.ROLE,
-            (f"{unit}/{title}" for unit in directory.units for title in directory.titles_at(unit)),
-        ),
-        (GranteeKind.PERSON, directory.members),
-        (GranteeKind.CLIENT, directory.clients),
-        (GranteeKind.NETWORK, ("",)),
-        (GranteeKind.EMERGENCY, ("",)),
-    ]
-    found = [label(directory, Grantee(kind, id_)) for kind, ids in kinds for id_ in ids]
-    return iter(sorted(found, key=lambda one: (one.name.casefold(), one.within.casefold())))
+def found(directory: Directory, text: str) -> tuple[GranteeLabel, ...]:
+    """Return those whom a rule can name that some words find, the nearest first."""
+    return tuple(GranteeLabel(one.kind, one.id, one.name, one.within) for one in directory.search(text))
 
 
 def label(directory: Directory, grantee: Grantee) -> GranteeLabel:
@@ -70,7 +56,25 @@ def label(directory: Directory, grantee: Grantee) -> GranteeLabel:
 
 def is_known(directory: Directory, grantee: Grantee) -> bool:
     """Tell whether a new rule can name this one."""
-    return any((one.kind, one.id) == (grantee.kind, grantee.id) for one in grantees(directory))
+    kind, id_ = grantee.kind, grantee.id
+    match kind:
+        case GranteeKind.ROLE:
+            unit, _, title = id_.partition("/")
+            return title in directory.titles_at(unit)
+        case GranteeKind.REGION | GranteeKind.MUNICIPALITY:
+            return id_ in directory.authorities and str(directory.authorities[id_].kind) == str(kind)
+        case GranteeKind.NETWORK | GranteeKind.EMERGENCY:
+            return id_ == ""
+        case GranteeKind.PROXY:
+            return False  # a person is named by a mandate of their own
+        case _:
+            known = {
+                GranteeKind.PROVIDER: directory.providers,
+                GranteeKind.UNIT: directory.units,
+                GranteeKind.PERSON: directory.members,
+                GranteeKind.CLIENT: directory.clients,
+            }
+            return id_ in known[kind]
 
 
 # --- rules
@@ -93,6 +97,11 @@ def card(valv: Valv, rule: Rule, *, reader: str, at: datetime) -> RuleCard:
         created=rule.created,
         author="" if rule.author == reader else _name(valv, rule.author),
         in_force=rule.in_force(at),
+        sources=tuple(sorted(rule.sources)),
+        records=len(rule.records),
+        spares=tuple(label(valv.house.directory(), one) for one in sorted(rule.spares)),
+        while_related=rule.while_related,
+        lifted_until=max((one.until for one in rule.lifts if at < one.until), default=None),
     )
 
 
@@ -115,8 +124,7 @@ def changes(
 
 
 def _changes(directory: Directory, whose: Difference, steps: Iterable[Step]) -> Iterator[Change]:
-    kind, _, id_ = whose.node.partition(":")
-    grantee = label(directory, Grantee(GranteeKind(kind), id_))
+    grantee = node(directory, whose.node)
     by_action: dict[Action, dict[Category, int | None]] = {}
     for step in steps:
         count = step.count and (step.count.gained if step in whose.gains else step.count.lost)
@@ -126,6 +134,17 @@ def _changes(directory: Directory, whose: Difference, steps: Iterable[Step]) -> 
         together.setdefault(tuple(categories), []).append(action)
     for actions in together.values():
         yield Change(grantee, whose.people, tuple(actions), by_action[actions[0]])
+
+
+def contact(directory: Directory, one: Contact) -> ContactCard:
+    """Return a contact as it is shown."""
+    return ContactCard(label(directory, one.grantee), one.role, one.since, one.until)
+
+
+def node(directory: Directory, name: str) -> GranteeLabel:
+    """Return a node (``unit:<HSA-id>``) as it is shown."""
+    kind, _, id_ = name.partition(":")
+    return label(directory, Grantee(GranteeKind(kind), id_))
 
 
 # --- requests

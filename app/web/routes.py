@@ -2,7 +2,7 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.web import citizen, import_pages, login, review, sharing_pages, staff
+from app.web import citizen, import_pages, login, review, seeing_pages, sharing_pages, staff
 
 PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
@@ -31,6 +31,13 @@ PAGES: list[HTTPRouteHandler] = [
     sharing_pages.revoke,
     sharing_pages.show_request,
     sharing_pages.answer,
+    seeing_pages.show_seers,
+    seeing_pages.show_as,
+    seeing_pages.show_contacts,
+    seeing_pages.list_contact,
+    seeing_pages.strike_contact,
+    seeing_pages.pause,
+    seeing_pages.lift,
     # staff
     staff.show_find,
     staff.find,

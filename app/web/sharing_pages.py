@@ -31,6 +31,7 @@ from identity.principal import Proxy
 from policies.vocabulary import Action, Category, Effect, GranteeKind
 from sharing import asking, granting, outlook
 
+_LONGEST_SEARCH = 100
 _DATES = ("data_from", "data_to", "valid_from", "valid_to")
 
 
@@ -45,7 +46,14 @@ async def show_sharing(request: Asked) -> Answer:
         card = _card(request, own, rule)
         by_grantee.setdefault(card.grantee.key, []).append(card)
     grantees = tuple(GranteeRules(cards[0].grantee, tuple(cards)) for cards in by_grantee.values())
-    return page(request, "sharing.html", SharingView(grantees, tuple(labels.request(one) for one in asked)))
+    directory = valv.house.directory()
+    view = SharingView(
+        grantees,
+        tuple(labels.request(one) for one in asked),
+        found.paused,
+        tuple(labels.contact(directory, one) for one in found.contacts),
+    )
+    return page(request, "sharing.html", view)
 
 
 # --- a new rule
@@ -57,7 +65,7 @@ async def show_new(request: Asked) -> Answer:
     own = owner(request)
     demand_fresh(request)
     effect = pick(Effect, request.query_params.get("effect")) or Effect.ALLOW
-    return _show_form(request, own, effect, FormState())
+    return _show_form(request, own, effect, FormState({"who": (request.query_params.get("who", ""),)}))
 
 
 @taken("/sharing/preview")
@@ -93,12 +101,20 @@ async def save(request: Asked) -> Answer:
 def _show_form(request: Asked, own: Owner, effect: Effect, state: FormState, status: int = 200) -> Answer:
     if effect is Effect.BLOCK and isinstance(own.principal, Proxy):
         raise PermissionDeniedException  # the page's own; the gate says the same of the block itself
-    directory = tuple(
-        replace(one, allowed=effect is Effect.ALLOW)
-        for one in labels.grantees(valv_of(request).house.directory())
-        if effect is Effect.BLOCK or one.kind is not GranteeKind.EMERGENCY
-    )
-    view = RuleFormView(effect, directory, state)
+    directory = valv_of(request).house.directory()
+    several = [Grantee(GranteeKind.NETWORK, "")]
+    if effect is Effect.BLOCK:
+        several.append(Grantee(GranteeKind.EMERGENCY, ""))
+    chosen = _grantee(state)
+    named = [chosen] if chosen is not None and labels.is_known(directory, chosen) else []
+    found = {
+        one.key: replace(one, allowed=effect is Effect.ALLOW)
+        for one in (
+            *labels.found(directory, state.value("who")[:_LONGEST_SEARCH]),
+            *(labels.label(directory, one) for one in (*named, *several)),
+        )
+    }
+    view = RuleFormView(effect, tuple(found.values()), state)
     return page(request, "rule_form.html", view, status, here=f"/sharing/new?effect={effect}")
 
 
@@ -173,6 +189,8 @@ def _raw(fields: FormState) -> dict[str, Any]:
         "grantee": {"kind": kind, "id": id_},
         "actions": list(fields.all("actions")),
         "categories": list(fields.all("categories")),
+        "sources": list(fields.all("sources")),
+        "while_related": bool(fields.value("while_related")),
         **{name: fields.value(name).strip() or None for name in _DATES},
     }
 

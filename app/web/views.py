@@ -25,13 +25,20 @@ GET  /imports/{id}                                                              
 GET  /imports/{id}/progress                 (asked by the page itself, a fragment)     ImportView            _import_state.html
 POST /imports/{id}/undo                                                                → 303 /imports
 GET  /sharing                                                                          SharingView           sharing.html
-GET  /sharing/new                           effect (allow, block)                      RuleFormView          rule_form.html
+GET  /sharing/new                           effect (allow, block), who                 RuleFormView          rule_form.html
 POST /sharing/preview                       effect*, grantee* (kind:id), actions*,     PreviewView           preview.html, or
                                             categories*, data_from, data_to,                                 rule_form.html if errors
                                             valid_from, valid_to (dates)
 POST /sharing                               the same; change (1) = back to the form    → 303 /sharing        rule_form.html if errors
 GET  /sharing/{rule_id}/revoke                                                         RevokeView            revoke.html
 POST /sharing/{rule_id}/revoke                                                         → 303 /sharing
+POST /sharing/{rule_id}/lift                until (day; empty = put back)              → 303 /sharing
+POST /sharing/pause                         pause* (1, 0)                              → 303 /sharing
+GET  /sharing/seers                         category, record                           SeersView             seers.html
+GET  /sharing/as                            who, unit                                  SeeAsView             see_as.html
+GET  /sharing/contacts                      who                                        ContactsView          contacts.html
+POST /sharing/contacts                      grantee* (kind:id), role, who              → 303 /sharing/contacts
+POST /sharing/contacts/end                  grantee*                                   → 303 /sharing/contacts
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline)                  → 303 /sharing
 GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
@@ -82,6 +89,12 @@ class Notice(StrEnum):
     VALUE_ADDED = "value-added"
     RULE_SAVED = "rule-saved"
     RULE_REVOKED = "rule-revoked"
+    SHARING_PAUSED = "sharing-paused"
+    SHARING_RESUMED = "sharing-resumed"
+    CONTACT_LISTED = "contact-listed"
+    CONTACT_STRUCK = "contact-struck"
+    BLOCK_LIFTED = "block-lifted"
+    BLOCK_PUT_BACK = "block-put-back"
     REQUEST_ACCEPTED = "request-accepted"
     REQUEST_DECLINED = "request-declined"
     REQUEST_SENT = "request-sent"
@@ -415,6 +428,16 @@ class RuleCard:
     created: datetime | None = None
     author: str = ""
     in_force: bool = True
+    sources: tuple[str, ...] = ()
+    records: int = 0
+    spares: tuple[GranteeLabel, ...] = ()
+    while_related: bool = False
+    lifted_until: datetime | None = None
+
+    @property
+    def by_device(self) -> tuple[str, ...]:
+        """The devices that the rule names."""
+        return tuple(one.partition(":")[2] for one in self.sources if one.startswith("device:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,15 +450,66 @@ class GranteeRules:
 
 @dataclass(frozen=True, slots=True)
 class SharingView:
-    """Who may see what: rules by grantee, and what staff have asked for."""
+    """Who may see what: rules by grantee, what staff have asked for, since when all is paused, and the contacts."""
 
     grantees: tuple[GranteeRules, ...]
     requests: tuple["AccessRequest", ...] = ()
+    paused: datetime | None = None
+    contacts: tuple["ContactCard", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCard:
+    """Somebody whom the citizen lists as theirs, and what they call it."""
+
+    grantee: "GranteeLabel"
+    role: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsView:
+    """The contacts, and a new one to choose among what a search found."""
+
+    contacts: tuple[ContactCard, ...]
+    found: tuple["GranteeLabel", ...]
+    form: FormState
+
+
+@dataclass(frozen=True, slots=True)
+class SeerRow:
+    """Who can see or add to a category, how many people that is, and by which rules."""
+
+    grantee: "GranteeLabel"
+    people: int
+    action: Action
+    rules: tuple["RuleCard", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeersView:
+    """Who can see this: a category, or one of its records (its id)."""
+
+    category: Category
+    rows: tuple[SeerRow, ...]
+    record: str = ""
+    categories: tuple[Category, ...] = tuple(Category)
+
+
+@dataclass(frozen=True, slots=True)
+class SeeAsView:
+    """The vault as a unit sees it: of each category how much there is, and how much is theirs."""
+
+    unit: "GranteeLabel | None"
+    found: tuple["GranteeLabel", ...]
+    form: FormState
+    counts: Mapping[Category, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFormView:
-    """A new allow or block. ``directory`` is what may be named, in order."""
+    """A new allow or block. ``directory`` is what the search found that may be named, in order."""
 
     effect: Effect
     directory: tuple[GranteeLabel, ...]

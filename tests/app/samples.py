@@ -1,6 +1,7 @@
 """Made-up views for every page: what the template tests render and what is looked at."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -140,6 +141,17 @@ ADD = v.RuleCard(
 )
 BLOCK = v.RuleCard(
     "r3", Effect.BLOCK, REGION, (Action.READ, Action.ADD), (Category.MENTAL_HEALTH,), created=NOW
+)
+
+LIFTED = replace(
+    BLOCK,
+    sources=("device", "device:Meter", "mine"),
+    spares=(BJORKEN,),
+    lifted_until=NOW + timedelta(days=2),
+)
+CONTACTS = (
+    v.ContactCard(BJORKEN, "fast vårdkontakt", NOW - timedelta(days=20)),
+    v.ContactCard(HEMTJANST, "", NOW - timedelta(days=2), NOW + timedelta(days=9)),
 )
 
 ASKED = v.AccessRequest(
@@ -378,6 +390,56 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
             (ASKED,),
         ),
         chrome("/sharing", ANNA, v.Notice.RULE_SAVED),
+    ),
+    "sharing-paused": (
+        "sharing.html",
+        v.SharingView((v.GranteeRules(REGION, (LIFTED,)),), (), NOW, CONTACTS),
+        chrome("/sharing", ANNA, v.Notice.SHARING_PAUSED),
+    ),
+    "seers": (
+        "seers.html",
+        v.SeersView(
+            Category.BLOOD_PRESSURE,
+            (
+                v.SeerRow(BJORKEN, 12, Action.READ, (ALLOW,)),
+                v.SeerRow(HEMTJANST, 1, Action.ADD, (ADD,)),
+            ),
+        ),
+        chrome("/sharing/seers", ANNA),
+    ),
+    "seers-nobody": (
+        "seers.html",
+        v.SeersView(Category.BLOOD_PRESSURE, (), "00202601-0000000000000007"),
+        chrome("/sharing/seers", ANNA),
+    ),
+    "see-as": (
+        "see_as.html",
+        v.SeeAsView(
+            BJORKEN,
+            (BJORKEN, HEMTJANST),
+            v.FormState({"who": ("bj",)}),
+            {Category.BLOOD_PRESSURE: (12, 1401), Category.BODY_WEIGHT: (0, 365)},
+        ),
+        chrome("/sharing/as", ANNA),
+    ),
+    "see-as-nobody": (
+        "see_as.html",
+        v.SeeAsView(None, (), v.FormState({"who": ("xyz",)})),
+        chrome("/sharing/as", ANNA),
+    ),
+    "contacts": (
+        "contacts.html",
+        v.ContactsView(CONTACTS, (BJORKEN, HEMTJANST), v.FormState({"who": ("bj",)})),
+        chrome("/sharing/contacts", ANNA),
+    ),
+    "contacts-none": (
+        "contacts.html",
+        v.ContactsView(
+            (),
+            (BJORKEN,),
+            v.FormState({"who": ("bj",)}, (v.FieldError("grantee", v.FieldProblem.UNKNOWN_GRANTEE),)),
+        ),
+        chrome("/sharing/contacts", ANNA),
     ),
     "sharing-proxy": ("sharing.html", v.SharingView(()), chrome("/sharing", KARIN)),
     "rule-form": (

@@ -199,6 +199,10 @@ FORMS = {
         "/sharing",
         "/sharing/preview",
         f"/sharing/{'0' * 32}/revoke",
+        f"/sharing/{'0' * 32}/lift",
+        "/sharing/pause",
+        "/sharing/contacts",
+        "/sharing/contacts/end",
         f"/requests/{'0' * 32}",
     ),
     "nurse-vc": (
@@ -767,3 +771,65 @@ async def test_an_address_of_nothing_is_a_page_too(browser: Browser) -> None:
         answer = await browser.get(path)
         assert answer.status_code == 404
         assert "<html" in answer.text
+
+
+# --- contacts, the pause, a block laid aside, and who sees what
+
+
+async def test_a_contact_is_found_listed_and_struck(browser: Browser) -> None:
+    """The search leads to the choice, the choice to the list."""
+    await browser.log_in("anna")
+    found = await browser.get("/sharing/contacts?who=Exempelby+v%C3%A5rdcentral")
+    assert f'value="{UNIT}"' in found.text
+    listed = await browser.post("/sharing/contacts", grantee=UNIT, role="fast vårdkontakt")
+    assert listed.headers["location"] == "/sharing/contacts?done=contact-listed"
+    assert "fast vårdkontakt" in (await browser.get("/sharing/contacts")).text
+    for wrong in ("", "unit:SE0000000000-NONE", f"region:{demo.REGION_EXEMPEL}", "proxy:00"):
+        assert (await browser.post("/sharing/contacts", grantee=wrong)).status_code == 400
+    struck = await browser.post("/sharing/contacts/end", grantee=UNIT)
+    assert struck.headers["location"] == "/sharing/contacts?done=contact-struck"
+    assert (await browser.post("/sharing/contacts/end", grantee=UNIT)).status_code == 404
+
+
+async def test_sharing_is_paused_and_taken_up_by_a_button(browser: Browser) -> None:
+    """The page says which it is, and offers the other."""
+    await browser.log_in("anna")
+    await share(browser, UNIT, "read", "blood-pressure")
+    assert "Pausa all delning" in (await browser.get("/sharing")).text
+    paused = await browser.post("/sharing/pause", pause="1")
+    assert paused.headers["location"] == "/sharing?done=sharing-paused"
+    assert "Ta upp delningen igen" in (await browser.get("/sharing")).text
+    assert "Ingen annan än du" in (await browser.get("/sharing/seers?category=blood-pressure")).text
+    resumed = await browser.post("/sharing/pause", pause="0")
+    assert resumed.headers["location"] == "/sharing?done=sharing-resumed"
+    page = (await browser.get("/sharing/seers?category=blood-pressure")).text
+    assert "Exempelby vårdcentral" in page
+    await unshare_all(browser)
+
+
+async def test_a_block_is_laid_aside_until_a_day_and_put_back(browser: Browser, valv: Valv) -> None:
+    """A day that is over is refused in words."""
+    await browser.log_in("anna")
+    await share(browser, UNIT, "read", "blood-pressure", effect="block")
+    (rule_id,) = re.findall(r"/sharing/([0-9a-f]{32})/lift", (await browser.get("/sharing")).text)
+    day = (valv.house.clock() + timedelta(days=3)).date().isoformat()
+    lifted = await browser.post(f"/sharing/{rule_id}/lift", until=day)
+    assert lifted.headers["location"] == "/sharing?done=block-lifted"
+    assert "Låt spärren gälla igen nu" in (await browser.get("/sharing")).text
+    back = await browser.post(f"/sharing/{rule_id}/lift", until="")
+    assert back.headers["location"] == "/sharing?done=block-put-back"
+    assert (await browser.post(f"/sharing/{rule_id}/lift", until="2020-01-01")).status_code == 400
+    await unshare_all(browser)
+
+
+async def test_the_vault_is_shown_as_a_unit_sees_it(browser: Browser) -> None:
+    """An unknown unit, and a record that is not there, are said to be."""
+    await browser.log_in("anna")
+    page = await browser.get(f"/sharing/as?who=Exempelby&unit={demo.HEALTH_CENTRE}")
+    assert (page.status_code, "Exempelby vårdcentral" in page.text) == (200, True)
+    for path in (
+        "/sharing/as?unit=SE0",
+        "/sharing/seers?record=x",
+        f"/sharing/seers?record=00202601-{'0' * 16}",
+    ):
+        assert (await browser.get(path)).status_code == 404, path

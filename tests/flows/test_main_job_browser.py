@@ -226,6 +226,8 @@ def test_pages_work_from_the_keyboard(browser: Browser, server: Server) -> None:
 def _share(who: Person, unit: str, action: str, category: str) -> None:
     who.go("Vem får se vad?")
     who.page.get_by_role("link", name="Dela med någon").click()
+    who.page.get_by_role("searchbox").fill(unit)
+    who.page.get_by_role("button", name="Sök").click()
     option = who.page.locator("#grantee option", has_text=re.compile(rf"^\s*{unit}"))
     who.page.locator("#grantee").select_option(value=option.first.get_attribute("value") or "")
     who.page.get_by_label(action, exact=True).check()
