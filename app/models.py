@@ -6,7 +6,7 @@ from sqlmodel import SQLModel
 from app.tables import InstallationRow
 from identity.tables import BranchRow, LookupRow, SessionRow
 from importers.tables import ImportClaimRow, ImportRow
-from sharing.tables import AccessRequestRow
+from sharing.tables import AccessRequestRow, EmergencyOpeningRow
 from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
 
 MODELS: tuple[type[SQLModel], ...] = (
@@ -23,6 +23,7 @@ MODELS: tuple[type[SQLModel], ...] = (
     ImportRow,
     ImportClaimRow,
     AccessRequestRow,
+    EmergencyOpeningRow,
 )
 
 METADATA = MetaData()

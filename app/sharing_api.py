@@ -1,28 +1,36 @@
-"""``/api/sharing``, ``/api/contacts`` and what may be done to one consent: who sees what, and what decides it."""
+"""``/api/sharing``, ``/api/contacts``, ``/api/emergency``, and what may be done to one consent."""
 
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from litestar import Request, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from app.errors import BadRequestError, NotFoundError
 from app.security import demand_fresh, principal, valv_of
-from app.whose import alias_for, own_alias
+from app.whose import alias_for, own_alias, parse_patient
 from consent.codec import to_json
 from consent.gate import NextStep, Refused
 from consent.parse import parse_contact, parse_grantee, parse_lift, parse_rule
 from consent.rules import Rule
-from identity.principal import Principal
+from identity.principal import Principal, Staff
 from policies.vocabulary import Category
-from sharing import asking, granting, outlook, reading
+from sharing import asking, emergency, granting, outlook, reading
 from sharing.granting import Wish
 from sharing.house import House
 from sharing.outlook import Count, Difference, Seer
 from vault.record import Record, parse_record_id
 
 Call = Request[Any, Any, State]
+
+
+class EmergencyReason(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose vault staff open in an emergency, and why."""
+
+    patient: str
+    reason: str
 
 
 # --- all sharing
@@ -136,7 +144,42 @@ async def put_back(request: Call, rule_id: FromPath[str]) -> None:
     await granting.carry_out(house, who, alias, granting.to_lift(rule, None, house.clock()))
 
 
+# --- emergency access
+
+
+@post("/emergency", status_code=201)
+async def open_in_emergency(request: Call, data: JSONBody[EmergencyReason]) -> dict[str, Any]:
+    """Open a vault in an emergency; then read it with ``Purpose-Of-Use: BTG``. The reply is the same for anyone's."""
+    house, who = valv_of(request).house, principal(request)
+    if not isinstance(who, Staff):
+        raise Refused(NextStep.NOTHING)
+    made = await emergency.open_vault(house, who, parse_patient(data.patient), data.reason)
+    told: dict[str, Any] = {"id": made.opening.id, "at": made.opening.at.isoformat()}
+    if made.blocked is not None:
+        told["blocked"] = [{"provider": one.provider, "name": one.name} for one in made.blocked]
+    return told
+
+
+@get("/emergency")
+async def emergencies(request: Call) -> list[dict[str, Any]]:
+    """Who opened the citizen's vault in an emergency, and why, newest first."""
+    house, who, alias = _mine(request)
+    return [
+        {
+            "id": one.id,
+            "at": one.at.isoformat(),
+            "reason": one.reason,
+            "staff": {"id": one.staff_id, "name": one.staff_name, "title": one.staff_title},
+            "unit": {"id": one.unit_id, "name": one.unit_name},
+            "provider": {"name": one.provider_name},
+        }
+        for one in await emergency.openings_of(house, who, alias)
+    ]
+
+
 HANDLERS = (
+    open_in_emergency,
+    emergencies,
     sharing,
     pause,
     resume,

@@ -7,6 +7,7 @@ from app.errors import BadRequestError
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import Purpose
 
+_EMERGENCY = frozenset({"ETREAT", "BTG"})
 _ALIAS = re.compile(r"(?:Patient/)?([0-9a-f]{32})", re.ASCII)
 
 
@@ -49,6 +50,11 @@ def alias_for(principal: Principal, patient: str | None) -> bytes:
     return own
 
 
+def is_emergency(header: str | None) -> bool:
+    """Tell whether a ``Purpose-Of-Use`` header asks under an emergency opening (v3-ActReason ETREAT or BTG)."""
+    return (header or "").strip().upper() in _EMERGENCY
+
+
 def parse_purpose(header: str | None) -> Purpose | None:
     """Return the purpose in a ``Purpose-Of-Use`` header; None leaves the principal's own.
 
@@ -57,6 +63,8 @@ def parse_purpose(header: str | None) -> Purpose | None:
     """
     if not header:
         return None
+    if is_emergency(header):
+        return Purpose.CARE
     try:
         return Purpose(header.strip().upper())
     except ValueError:

@@ -152,6 +152,7 @@ class House:
         subject: str = "",
         need: Need = Need.EVERY,
         drawers: Mapping[DrawerName, Drawer] | None = None,
+        opened: datetime | None = None,
     ) -> Authorization:
         """Ask the gate: may this principal do this deed? What is permitted is in the log when this returns.
 
@@ -169,6 +170,7 @@ class House:
             purpose=purpose or purpose_of(principal),
             categories=categories,
             subject_id=subject,
+            opened=opened,
         )
         opens = {
             name: tuple((drawer.id, generation) for generation in drawer.publics)

@@ -9,7 +9,7 @@ keys released and records opened, and the rules' finer terms laid over them as m
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from consent.nodes import recipients_of
 from consent.scope import Kind, Numbers, Scope, Terms
 from identity.principal import Principal
 from policies.vocabulary import Action, Category, Deed, Purpose
-from sharing import compacting
+from sharing import compacting, emergency
 from sharing.aside import aside
 from sharing.house import House
 from vault import naming, state
@@ -54,7 +54,8 @@ _AT_ONCE = 32  # bodies that are fetched together
 class Query:
     """What is asked for: categories, codes and FHIR types (all, where empty), local days both included.
 
-    ``month`` (``YYYY-MM``, UTC) asks for what is filed under it, and goes without days.
+    ``month`` (``YYYY-MM``, UTC) asks for what is filed under it, and goes without days. ``emergency`` asks under an
+    opening that the asker has made (:mod:`sharing.emergency`).
     """
 
     categories: tuple[Category, ...] = ()
@@ -66,6 +67,7 @@ class Query:
     purpose: Purpose | None = None
     kind: EventKind = EventKind.READ
     month: str = ""
+    emergency: bool = False
 
     @property
     def has_end(self) -> bool:
@@ -97,6 +99,7 @@ class Reading:
 class _Snapshot:
     state: VaultState
     mine: frozenset[bytes]
+    opened: datetime | None = None
     drawers: dict[DrawerName, Drawer] = field(default_factory=dict)
     rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
 
@@ -264,8 +267,15 @@ async def _take(house: House, principal: Principal, alias: bytes, query: Query, 
     categories, today = query.categories or tuple(Category), house.clock().date()
 
     def work(connection: Connection, loaded: VaultState) -> _Snapshot:
-        snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias))
-        for category in house.may_fit(principal, loaded, Action.READ, categories, query.purpose):
+        opened = None
+        if query.emergency:
+            opened = emergency.opened_at(connection, loaded, principal, house.clock())
+        urgent = opened is not None
+        snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias, emergency=urgent), opened)
+        fit = (
+            categories if urgent else house.may_fit(principal, loaded, Action.READ, categories, query.purpose)
+        )
+        for category in fit:
             _take_drawer(connection, snapshot, category, query, parts, today)
         return snapshot
 
@@ -273,9 +283,11 @@ async def _take(house: House, principal: Principal, alias: bytes, query: Query, 
     return await house.look(alias, work, is_long=is_long)
 
 
-def _recipient_tags(vault_state: VaultState, principal: Principal, alias: bytes) -> frozenset[bytes]:
+def _recipient_tags(
+    vault_state: VaultState, principal: Principal, alias: bytes, *, emergency: bool
+) -> frozenset[bytes]:
     """Name the wraps that the asker could open; at the decoy's, whose owner nobody is, there are none."""
-    found = recipients_of(principal, vault_state.vault, owner=alias)
+    found = recipients_of(principal, vault_state.vault, owner=alias, emergency=emergency)
     return frozenset(naming.recipient_tag(vault_state.keys, recipient) for recipient in found)
 
 
@@ -365,11 +377,12 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
         snapshot.state,
         Deed.READ,
         query.kind,
-        Activity.READ,
+        Activity.READ if snapshot.opened is None else Activity.EMERGENCY,
         categories=query.categories or tuple(Category),
         purpose=query.purpose,
         need=query.need,
         drawers=snapshot.drawers,
+        opened=snapshot.opened,
     )
 
 

@@ -19,7 +19,7 @@ from app.fhir.create import MAX_BODY, create_bundle, create_one
 from app.fhir.search import Search, page_link, parse
 from app.security import Access, principal, valv_of
 from app.throttling import count_lookup
-from app.whose import alias_for, parse_purpose
+from app.whose import alias_for, is_emergency, parse_purpose
 from consent.judge import Need
 from identity.numbers import from_identifier
 from policies.vocabulary import MEASUREMENTS, Category, Purpose
@@ -76,7 +76,7 @@ async def everything(request: Call, patient_id: FromPath[str]) -> Response[bytes
     writes = (partial(to_fhir, patient_id=alias.hex()), provenance_to_fhir)
     if any(name == "_count" for name, _ in parameters):
         return await _page(request, request.url.path, _query(request), search, Query(), writes)
-    query = Query(purpose=_purpose(request))
+    query = Query(purpose=_purpose(request), emergency=_is_emergency(request))
     lines = [Lines(write) for write in writes]
     return await whole.answer(
         valv_of(request).house, who, alias, query, form("searchset", request.headers.get("accept", ""), lines)
@@ -103,7 +103,13 @@ async def observation(request: Call, record_id: FromPath[str]) -> Response[bytes
     if told is None or told[0] not in MEASUREMENTS:
         raise NotFoundError
     alias, (category, month, mark) = alias_for(who, search.patient), told
-    query = Query((category,), month=month, need=Need.EVERY, purpose=_purpose(request))
+    query = Query(
+        (category,),
+        month=month,
+        need=Need.EVERY,
+        purpose=_purpose(request),
+        emergency=_is_emergency(request),
+    )
     record = await reading.find(valv_of(request).house, who, alias, query, mark)
     if record is None:
         raise NotFoundError
@@ -240,7 +246,12 @@ async def _page(
     alias = alias_for(who, search.patient)
     after, total = cursor.unseal(house.keystore, alias, search.cursor) if search.cursor else (None, None)
     asked = replace(
-        query, first=search.first, last=search.last, codes=search.codes, purpose=_purpose(request)
+        query,
+        first=search.first,
+        last=search.last,
+        codes=search.codes,
+        purpose=_purpose(request),
+        emergency=_is_emergency(request),
     )
     wish = Wish(search.count, search.order, after, told=after is None)
     found = await paging.page(house, who, alias, asked, wish)
@@ -278,6 +289,10 @@ async def _form(request: Call) -> Pairs:
         return parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=100)
     except ValueError:
         raise BadRequestError("the form cannot be read") from None
+
+
+def _is_emergency(request: Call) -> bool:
+    return is_emergency(request.headers.get("purpose-of-use"))
 
 
 def _purpose(request: Call) -> Purpose | None:

@@ -188,3 +188,34 @@ async def test_it_is_the_citizens_matter_alone(http: AsyncTestClient[Litestar], 
         ("PUT", f"/api/consents/{'0' * 32}", allow()),
     ):
         assert (await other(method, path, body)).status_code in {400, 403}, path
+
+
+async def test_emergency_opens_what_is_not_blocked_and_the_citizen_sees_why(
+    http: AsyncTestClient[Litestar],
+) -> None:
+    """Say why, read with the purpose header, and stand in the citizen's log."""
+    anna, doctor = await caller(http, "anna"), await caller(http, "doctor-hospital")
+    path = f"/fhir/Observation?patient={anna.patient}&category=blood-pressure"
+    urgent = doctor.headers | {"Purpose-Of-Use": "BTG"}
+    assert (await http.get(path, headers=urgent)).status_code == 403
+    wish = {"patient": anna.patient, "reason": "Medvetslös på akuten, ingen nås"}
+    made = await doctor("POST", "/api/emergency", wish)
+    assert (made.status_code, made.json()["blocked"]) == (201, [])
+    assert (await http.get(path, headers=urgent)).json()["total"] == 2
+    assert (await http.get(path, headers=doctor.headers)).status_code == 403
+    (told,) = (await anna("GET", "/api/emergency")).json()
+    assert (told["id"], told["reason"]) == (made.json()["id"], wish["reason"])
+    activities = {one["activity"] for one in (await anna("GET", "/api/accesses")).json()}
+    assert "Nödöppning" in activities
+
+
+@pytest.mark.parametrize("persona", ["homecare", "anna", "client-meter", "supervisor-region"])
+async def test_emergency_is_for_licensed_staff_of_a_vardgivare(
+    http: AsyncTestClient[Litestar], persona: str
+) -> None:
+    """And a reason that says nothing is refused in words."""
+    anna, other, doctor = [await caller(http, one) for one in ("anna", persona, "doctor-hospital")]
+    wish = {"patient": anna.patient, "reason": "Medvetslös på akuten, ingen nås"}
+    assert (await other("POST", "/api/emergency", wish)).status_code == 403
+    answer = await doctor("POST", "/api/emergency", wish | {"reason": "akut"})
+    assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (400, "reason")

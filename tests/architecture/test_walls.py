@@ -125,7 +125,17 @@ def test_no_receipt_or_authorization_is_copied_with_changes_elsewhere() -> None:
         (("jose",), ("identity/tokens.py",)),
         (("cedarpy",), ("policies/engine.py",)),
         (("cryptography",), ("keys/primitives.py", "audit/verify_notes.py", "audit/verify_lists.py")),
-        (("hmac", "secrets"), ("keys/", "identity/", "app/", "sharing/granting.py", "sharing/asking.py")),
+        (
+            ("hmac", "secrets"),
+            (
+                "keys/",
+                "identity/",
+                "app/",
+                "sharing/granting.py",
+                "sharing/asking.py",
+                "sharing/emergency.py",
+            ),
+        ),
         (("psycopg",), ("vault/database.py", "audit/")),
         (("sqlite3",), ("keys/keystore.py", "vault/database.py", "audit/", "app/")),
         (("subprocess",), ("importers/intake.py", "audit/verify_processes.py", "app/")),

@@ -1,0 +1,225 @@
+"""Emergency access (nödöppning): staff open what is not blocked, say why, and the citizen is told at once.
+
+Who may, for how long, and whether it is told that something is blocked, the policies say (policies/emergency*.cedar,
+blocked-data--*.cedar). An opening is a row, and an entry of the log that a supervisor owes a review. What is then read
+is asked under it, read by read: :attr:`sharing.reading.Query.emergency`.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection, insert
+
+from audit.events import Activity, EventKind
+from consent.judge import Granted, Matter, Need, judge
+from consent.nodes import standing
+from consent.rules import Rule, RuleError
+from identity.directory import Directory
+from identity.principal import Principal, Staff
+from keys import envelope
+from keys.envelope import context, microseconds, moment
+from keys.keystore import VaultKeys
+from policies.vocabulary import Action, Category, Deed
+from sharing.house import House, purpose_of
+from sharing.tables import EmergencyOpeningRow
+from vault.database import rows
+from vault.state import VaultState
+
+_OPENINGS = EmergencyOpeningRow.__table__  # type: ignore[attr-defined]
+_FIND = """
+SELECT opening_id, sealed, created_us FROM emergency_openings
+WHERE vault_id = ? AND created_us >= ? ORDER BY created_us DESC
+"""
+_SHORTEST, _LONGEST = 10, 1000  # characters of a reason
+_LONGEST_OPENING = timedelta(days=1)  # the longest that any policy lets it last
+
+
+class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of an opening is sealed."""
+
+    staff: str
+    name: str
+    title: str
+    commission: str
+    unit: str
+    unit_name: str
+    provider_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Who opened a vault in an emergency, when, where they work, and why."""
+
+    id: str
+    at: datetime
+    staff_id: str
+    staff_name: str
+    staff_title: str
+    commission: str
+    unit_id: str
+    unit_name: str
+    provider_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """That something is blocked: the provider who answers for it, by id and name; empty for the citizen's own."""
+
+    provider: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An opening that was made; ``blocked`` is None where nobody is told of blocked data."""
+
+    opening: Opening
+    blocked: tuple[Blocked, ...] | None
+
+
+async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> Opened:
+    """Open a citizen's vault in an emergency; what is then read is asked for anew.
+
+    A citizen who has no vault is opened at the decoy's: there is nothing to read, and nothing tells why.
+
+    Raises:
+        consent.gate.Refused: this principal may not, whoever the citizen is.
+        RuleError: the reason is too short to be one, or too long.
+    """
+    reason = " ".join(reason.split())
+    if not _SHORTEST <= len(reason) <= _LONGEST:
+        raise RuleError(f"reason: {_SHORTEST} to {_LONGEST} characters")
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    opening_id, unit = secrets.token_bytes(16), staff.commission.unit
+    authorization = await house.ask(
+        staff,
+        vault_state,
+        Deed.EMERGENCY,
+        EventKind.EMERGENCY,
+        Activity.EMERGENCY,
+        subject=opening_id.hex(),
+    )
+    told = _Sealed(
+        staff.id,
+        staff.name,
+        staff.title,
+        staff.commission.id,
+        unit.id,
+        unit.name,
+        unit.provider.name,
+        reason,
+    )
+    created_us = microseconds(authorization.ask.at)
+    row = {
+        "vault_id": vault_state.vault,
+        "opening_id": opening_id,
+        "sealed": _seal(vault_state.keys, opening_id, created_us, told),
+        "created_us": created_us,
+    }
+    await house.database.write(lambda connection: connection.execute(insert(_OPENINGS).values(row)))
+    opening = _opening(opening_id, authorization.ask.at, told)
+    return Opened(opening, _blocked(house, staff, vault_state, authorization.ask.at))
+
+
+async def openings_of(house: House, principal: Principal, alias: bytes) -> tuple[Opening, ...]:
+    """Return who opened a citizen's vault in an emergency, newest first, to the citizen.
+
+    Raises:
+        consent.gate.Refused: the principal may not read this vault's log.
+    """
+
+    def work(connection: Connection) -> tuple[VaultState, tuple[Opening, ...]]:
+        vault_state = house.load(connection, alias)
+        return vault_state, tuple(_openings(connection, vault_state, None))
+
+    vault_state, found = await house.database.read(work)
+    await house.ask(
+        principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject="emergencies"
+    )
+    return found
+
+
+def opened_at(
+    connection: Connection, vault_state: VaultState, principal: Principal, at: datetime
+) -> datetime | None:
+    """Return when somebody last opened a vault on the commission that they act on, None where they have not."""
+    if not isinstance(principal, Staff):
+        return None
+    mine = (principal.id, principal.commission.id)
+    since = at - _LONGEST_OPENING
+    found = (
+        one.at for one in _openings(connection, vault_state, since) if (one.staff_id, one.commission) == mine
+    )
+    return next(found, None)
+
+
+def _openings(connection: Connection, vault_state: VaultState, since: datetime | None) -> Iterator[Opening]:
+    """Yield the openings of a vault, newest first."""
+    least = 0 if since is None else microseconds(since)
+    for opening_id, sealed, created_us in rows(connection, _FIND, (vault_state.vault, least)):
+        bound = context("emergency-opening", vault_state.vault, opening_id, created_us)
+        opened = envelope.open_box(vault_state.keys.rules, sealed, bound_to=bound)
+        yield _opening(opening_id, moment(created_us), msgspec.json.decode(opened, type=_Sealed))
+
+
+def _opening(opening_id: bytes, at: datetime, told: _Sealed) -> Opening:
+    return Opening(
+        opening_id.hex(),
+        at,
+        told.staff,
+        told.name,
+        told.title,
+        told.commission,
+        told.unit,
+        told.unit_name,
+        told.provider_name,
+        told.reason,
+    )
+
+
+def _seal(keys: VaultKeys, opening_id: bytes, created_us: int, told: _Sealed) -> bytes:
+    bound = context("emergency-opening", keys.vault, opening_id, created_us)
+    return envelope.seal_box(keys.rules, msgspec.json.encode(told), bound_to=bound)
+
+
+def _blocked(house: House, staff: Staff, vault_state: VaultState, at: datetime) -> tuple[Blocked, ...] | None:
+    """Tell which providers answer for what is blocked to somebody, if anybody is told."""
+    gate = house.gate
+    matter = Matter(staff, house.subject(vault_state), Deed.KNOW_BLOCKED, at, purpose_of(staff))
+    may_know = judge(
+        matter, Need.EVERY, rules=vault_state.rules, policies=gate.policies, indexes=gate.indexes
+    )
+    if not isinstance(may_know, Granted):
+        return None
+    index = gate.indexes.of(vault_state.vault, vault_state.rules)
+    who = standing(staff, emergency=True)
+    rules = {
+        rule.id: rule
+        for category in Category
+        for rule in index.match(who, Action.READ, category, purpose_of(staff), at).denies
+    }
+    directory = house.directory()
+    return tuple(
+        sorted(
+            {one for rule in rules.values() for one in _answering(directory, rule)}, key=lambda one: one.name
+        )
+    )
+
+
+def _answering(directory: Directory, rule: Rule) -> Iterator[Blocked]:
+    """Yield who answers for what a block closes: the providers whose data it names; nobody for the citizen's own."""
+    named = False
+    for source in rule.sources:
+        kind, _, id_ = source.partition(":")
+        if kind == "unit" and id_ in directory.units:
+            id_ = directory.units[id_].provider.id
+        if kind in {"unit", "provider"}:
+            named = True
+            yield Blocked(id_, directory.node_name(f"provider:{id_}"))
+    if not named:
+        yield Blocked("", "")
