@@ -135,6 +135,15 @@ class Directory:
             case _:
                 return ()
 
+    def kind_of(self, organisation_id: str) -> GranteeKind | None:
+        """Return what a rule would name an organisation as, by its HSA-id; None for an unknown one."""
+        if organisation_id in self.units:
+            return GranteeKind.UNIT
+        if organisation_id in self.providers:
+            return GranteeKind.PROVIDER
+        authority = self.authorities.get(organisation_id)
+        return None if authority is None else GranteeKind(authority.kind)
+
     def node_name(self, node: str) -> str:
         """Return the name to show for a recipient id (``unit:SE..``); one unknown is shown by its id."""
         kind, _, id_ = node.partition(":")

@@ -10,7 +10,7 @@ RESOURCES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Observation": (("read", "search-type", "create"), ("patient", "category", "code", "date")),
     "CarePlan": (("search-type", "create"), ("patient", "date")),
     "DocumentReference": (("search-type", "create"), ("patient", "date")),
-    "Consent": (("search-type",), ("patient",)),
+    "Consent": (("search-type", "create"), ("patient",)),
     "AuditEvent": (("search-type",), ("patient",)),
     "Provenance": (("search-type",), ("patient", "category", "date")),
 }

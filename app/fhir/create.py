@@ -14,7 +14,9 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from app.errors import BadRequestError, TooLargeError, operation_outcome, reported
-from app.security import valv_of
+from app.fhir import consent
+from app.fhir.consent_in import rule_of
+from app.security import demand_fresh, valv_of
 from app.whose import own_alias, parse_patient
 from app.wiring import Valv
 from consent.gate import NextStep, Refused
@@ -22,7 +24,7 @@ from identity.principal import Principal, Proxy
 from importers import fhir
 from importers.candidates import FormatError, RowError
 from policies.vocabulary import Purpose
-from sharing import adding
+from sharing import adding, asking, granting
 from sharing.aside import aside
 from sharing.house import author_of
 from vault.columns import Builder, Columns
@@ -62,6 +64,28 @@ async def create_one(
     alias, record = _whose(principal, [resource]), _record(resource, kind, _provenance(valv, principal))
     added = await adding.add(valv.house, principal, alias, [record], purpose=purpose)
     return to_fhir(added.records[0], patient_id=alias.hex())
+
+
+async def create_consent(request: Call, principal: Principal) -> dict[str, Any]:
+    """Put the rule that a citizen's own Consent says in force, and return it as it now stands.
+
+    Raises:
+        app.fhir.element.ConsentError: no one rule says it.
+    """
+    demand_fresh(request)
+    valv, resource, own = valv_of(request), _parse(await _body(request)), own_alias(principal)
+    if own is None:
+        raise Refused(NextStep.NOTHING)
+    rule = rule_of(
+        resource,
+        owner=own,
+        kind_of=valv.house.directory().kind_of,
+        id=granting.new_rule_id(),
+        author=asking.principal_alias(principal),
+        created=valv.house.clock(),
+    )
+    await granting.grant(valv.house, principal, own, rule)
+    return consent.to_fhir(rule, patient_id=own.hex(), controller=valv.controller)
 
 
 async def create_bundle(request: Call, principal: Principal, *, purpose: Purpose | None) -> dict[str, Any]:

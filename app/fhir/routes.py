@@ -15,7 +15,7 @@ from app import cursor
 from app.errors import BadRequestError, NotFoundError
 from app.fhir import auditevent, capability, consent, whole
 from app.fhir.bundle import form, searchset
-from app.fhir.create import MAX_BODY, create_bundle, create_one
+from app.fhir.create import MAX_BODY, create_bundle, create_consent, create_one
 from app.fhir.search import Search, page_link, parse
 from app.security import Access, principal, valv_of
 from app.throttling import count_lookup
@@ -136,12 +136,16 @@ async def create_observation(request: Call) -> Response[bytes]:
 
 @post("/{kind:str}", status_code=201)
 async def create(request: Call, kind: FromPath[str]) -> Response[bytes]:
-    """Add one document of another kind."""
+    """Add one document of another kind; a citizen's own Consent makes a rule, and needs a fresh authentication."""
     return await _create(request, kind)
 
 
 async def _create(request: Call, kind: str) -> Response[bytes]:
-    resource = await create_one(request, kind, principal(request), purpose=_purpose(request))
+    who = principal(request)
+    if kind == "Consent":
+        resource = await create_consent(request, who)
+    else:
+        resource = await create_one(request, kind, who, purpose=_purpose(request))
     return answer(resource, status=201, headers={"Location": f"/fhir/{kind}/{resource['id']}"})
 
 
@@ -207,8 +211,10 @@ async def _search_kind(request: Call, kind: str, parameters: Pairs) -> Response[
 async def _consents(request: Call, parameters: Pairs) -> Response[bytes]:
     who, search = principal(request), parse(parameters, allowed=_PAGED | {"patient"})
     alias, start = alias_for(who, search.patient), _number(search.cursor) or 0
-    rules = await granting.rules_of(valv_of(request).house, who, alias)
-    found = [to_json(consent.to_fhir(rule, patient_id=alias.hex())) for rule in rules.rules]
+    valv = valv_of(request)
+    rules = await granting.rules_of(valv.house, who, alias)
+    write = partial(consent.to_fhir, patient_id=alias.hex(), controller=valv.controller)
+    found = [to_json(write(rule)) for rule in rules.rules]
     end = start + search.count
     links = (
         [page_link("/fhir/Consent", parameters, str(end))] if 0 < search.count < len(found) - start else []
