@@ -7,7 +7,7 @@ from app.tables import InstallationRow
 from identity.tables import BranchRow, LookupRow, SessionRow
 from importers.tables import ImportClaimRow, ImportRow
 from sharing.tables import AccessRequestRow, EmergencyOpeningRow
-from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
+from vault.tables import AliasRow, DrawerRow, GenerationRow, RuleVersionRow, SegmentRow, VaultRow, WrapRow
 
 MODELS: tuple[type[SQLModel], ...] = (
     InstallationRow,
@@ -15,6 +15,7 @@ MODELS: tuple[type[SQLModel], ...] = (
     LookupRow,
     SessionRow,
     VaultRow,
+    RuleVersionRow,
     AliasRow,
     DrawerRow,
     GenerationRow,

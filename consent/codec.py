@@ -17,7 +17,8 @@ from keys.keystore import VaultKeys
 from keys.primitives import MalformedError
 
 VERSION = 1
-_HEADER = 1 + 8
+#: Format and version, in clear.
+HEADER = 1 + 8
 
 
 class _Inside(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,6 +27,8 @@ class _Inside(msgspec.Struct, forbid_unknown_fields=True):
     rules: tuple[Rule, ...]
     contacts: tuple[Contact, ...]
     paused: datetime | None
+    previous: str
+    written: datetime | None
 
 
 _write = msgspec.json.Encoder(order="sorted").encode
@@ -34,7 +37,8 @@ _read = msgspec.json.Decoder(_Inside).decode
 
 def seal_rules(keys: VaultKeys, ruleset: RuleSet) -> bytes:
     """Seal a vault's rules at one version."""
-    plaintext = _write(_Inside(ruleset.rules, ruleset.contacts, ruleset.paused))
+    inside = _Inside(ruleset.rules, ruleset.contacts, ruleset.paused, ruleset.previous, ruleset.written)
+    plaintext = _write(inside)
     bound = context("rules", keys.vault, ruleset.version)
     return (
         bytes((VERSION,))
@@ -50,13 +54,15 @@ def open_rules(keys: VaultKeys, sealed: bytes) -> RuleSet:
         MalformedError: not sealed rules of version 1, or their inside is not what we write.
         CannotOpenError: another vault's or another version's rules, or changed bytes.
     """
-    if len(sealed) < _HEADER or sealed[0] != VERSION:
+    if len(sealed) < HEADER or sealed[0] != VERSION:
         raise MalformedError("not sealed rules of version 1")
-    version = int.from_bytes(sealed[1:_HEADER], "big")
-    plaintext = open_box(keys.rules, sealed[_HEADER:], bound_to=context("rules", keys.vault, version))
+    version = int.from_bytes(sealed[1:HEADER], "big")
+    plaintext = open_box(keys.rules, sealed[HEADER:], bound_to=context("rules", keys.vault, version))
     try:
         inside = _read(plaintext)
-        found = RuleSet(version, inside.rules, inside.contacts, inside.paused)
+        found = RuleSet(
+            version, inside.rules, inside.contacts, inside.paused, inside.previous, inside.written
+        )
     except (msgspec.MsgspecError, ValueError, RuleError) as error:
         raise MalformedError("the rules' inside is not a list of rules") from error
     if _write(inside) != plaintext:

@@ -159,19 +159,22 @@ class RuleSet:
     """All that decides about sharing in a vault, at one version, as the vault's head authenticates it.
 
     While ``paused`` (since then), no allow holds; each is as it was when sharing is taken up again. Each contact stands
-    once.
+    once. The set took over at ``written`` from the one whose sealed bytes have the SHA-256 ``previous`` (hex; empty at
+    the first): so one version vouches for all before it (:mod:`vault.versions`).
     """
 
     version: int
     rules: tuple[Rule, ...] = ()
     contacts: tuple[Contact, ...] = ()
     paused: datetime | None = None
+    previous: str = ""
+    written: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if len({one.grantee for one in self.contacts}) < len(self.contacts):
             raise RuleError("contacts: one stands twice")
-        _demand_utc([self.paused])
+        _demand_utc([self.paused, self.written])
 
 
 def _demand_utc(times: Iterable[datetime | None]) -> None:

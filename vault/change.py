@@ -37,6 +37,12 @@ _WRAPS = WrapRow.__table__  # type: ignore[attr-defined]
 _SEGMENTS = SegmentRow.__table__  # type: ignore[attr-defined]
 
 _PUT_HEAD = "UPDATE vaults SET head = ?, head_mac = ?, rules = coalesce(?, rules) WHERE vault_id = ?"
+#: Nothing of ours is kept under the number of rules that are in force; what somebody else put there gives way.
+_DROP_LATER_RULES = "DELETE FROM rule_versions WHERE vault_id = ? AND version >= ?"
+_KEEP_RULES = """
+INSERT INTO rule_versions (vault_id, version, sealed, written_us)
+SELECT vault_id, ?, rules, ? FROM vaults WHERE vault_id = ?
+"""
 _PUT_MANIFEST = "UPDATE drawers SET manifest = ? WHERE vault_id = ? AND drawer = ?"
 _PUT_LOCK = """
 UPDATE segments SET generation = ?, sealed_key = ?, digests = ?
@@ -65,7 +71,7 @@ def create(
 ) -> HeadRef:
     """Make a new, empty vault for a person; return its first head."""
     keys = keystore.vault_keys(vault)
-    rules, sealed_profile = seal_rules(keys, RuleSet(1)), state.seal_profile(keys, profile)
+    rules, sealed_profile = seal_rules(keys, RuleSet(1, written=at)), state.seal_profile(keys, profile)
     head = Head(vault, version, 1, heads.digest_of(rules), heads.digest_of(sealed_profile))
     raw = head.encode()
     values = {
@@ -117,8 +123,14 @@ class Change:
             raise StaleRulesError("the rules have changed")
 
     def put_rules(self, rules: RuleSet) -> None:
-        """Replace the rules; their version moves on by one."""
-        numbered = replace(rules, version=self._head.rules_version + 1)
+        """Replace the rules, once in a change; their version moves on by one, and those that stood are kept."""
+        replaced = self.state.head
+        number = replaced.rules_version + 1
+        numbered = replace(rules, version=number, previous=replaced.rules.hex(), written=self.at)
+        vault = self.state.vault
+        database.run(self._connection, _DROP_LATER_RULES, (vault, replaced.rules_version))
+        kept = replaced.rules_version, microseconds(self.at), vault
+        database.run(self._connection, _KEEP_RULES, kept)
         self._rules = seal_rules(self.state.keys, numbered)
         self._head = replace(self._head, rules_version=numbered.version, rules=heads.digest_of(self._rules))
 

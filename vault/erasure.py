@@ -7,9 +7,17 @@ from sqlalchemy import Connection, delete
 from keys.keystore import KeyStore
 from vault.database import Database
 from vault.state import VaultState
-from vault.tables import AliasRow, DrawerRow, GenerationRow, SegmentRow, VaultRow, WrapRow
+from vault.tables import AliasRow, DrawerRow, GenerationRow, RuleVersionRow, SegmentRow, VaultRow, WrapRow
 
-_MODELS: list[Any] = [SegmentRow, WrapRow, GenerationRow, DrawerRow, AliasRow, VaultRow]
+_MODELS: list[Any] = [
+    SegmentRow,
+    WrapRow,
+    GenerationRow,
+    DrawerRow,
+    RuleVersionRow,
+    AliasRow,
+    VaultRow,
+]
 
 
 def erase(database: Database, keystore: KeyStore, state: VaultState) -> None:

@@ -14,6 +14,9 @@ class Finding(StrEnum):
     OLDER_HEAD = "older-head"  # the log knows a newer version
     OTHER_HEAD = "other-head"  # the log knows another statement of the same version
     CHANGED_RULES = "changed-rules"
+    MISSING_RULE_VERSION = "missing-rule-version"
+    CHANGED_RULE_VERSION = "changed-rule-version"
+    REORDERED_RULE_VERSIONS = "reordered-rule-versions"
     CHANGED_PROFILE = "changed-profile"
     CHANGED_PUBLIC_HALF = "changed-public-half"
     CHANGED_WRAPS = "changed-wraps"

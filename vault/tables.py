@@ -20,6 +20,17 @@ class VaultRow(SQLModel, table=True):
     head_mac: bytes = Field(sa_type=LargeBinary)
 
 
+class RuleVersionRow(SQLModel, table=True):
+    """A version of the rules that another took over from: the very bytes that stood in the vault's row."""
+
+    __tablename__ = "rule_versions"
+
+    vault_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    version: int = Field(primary_key=True, sa_type=BigInteger)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    written_us: int = Field(sa_type=BigInteger)  # when the next one took over
+
+
 class AliasRow(SQLModel, table=True):
     """A person's alias (a keyed function of a personal number) and the vault it leads to."""
 

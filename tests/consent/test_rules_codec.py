@@ -67,7 +67,8 @@ def test_sealed_rules_show_nothing_but_their_version() -> None:
 
 def spoilt(**changed: object) -> bytes:
     """Return the inside of one sealed rule with something changed."""
-    raw = {"contacts": [], "paused": None, "rules": [{**rule_to_json(cast.rule()), **changed}]}
+    rules = [{**rule_to_json(cast.rule()), **changed}]
+    raw = {"contacts": [], "paused": None, "previous": "", "rules": rules, "written": None}
     return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
 
 
