@@ -20,7 +20,7 @@ ENGINES = pytest.mark.parametrize(
 
 async def test_random_steps_agree_with_the_naive_model(world: World) -> None:
     """Grant, narrow, revoke, expire, block, lift, read, add: what is seen is what the rules say, and is logged."""
-    await Walk(world, seed=1).go(120)
+    await Walk(world, seed=1).go(500)
 
 
 @pytest.mark.slow
