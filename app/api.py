@@ -69,9 +69,10 @@ class AccessWish(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, forbid_unknown_fields=True):
-    """A citizen's answer to a request: accept or decline."""
+    """A citizen's answer to a request: accept, as asked or narrowed by the terms of a rule, or decline."""
 
     answer: str
+    terms: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 @get("/personas", opt={"access": Access.DEMO}, sync_to_thread=False)
@@ -269,13 +270,13 @@ async def list_requests(request: Call) -> list[dict[str, Any]]:
 
 @post("/access-requests/{request_id:str}", status_code=204)
 async def answer_request(request: Call, request_id: FromPath[str], data: JSONBody[Answer]) -> None:
-    """Accept as asked, or decline."""
+    """Accept as asked or narrowed, or decline."""
     house, who = valv_of(request).house, principal(request)
     alias = alias_for(who, None)
     match data.answer:
         case "accept":
             demand_fresh(request)
-            await asking.accept(house, who, alias, request_id)
+            await asking.accept(house, who, alias, request_id, data.terms)
         case "decline":
             await asking.decline(house, who, alias, request_id)
         case _:

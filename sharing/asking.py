@@ -2,15 +2,18 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from audit.events import Activity, EventKind
-from consent.rules import Grantee, Rule, RuleError
+from consent.parse import parse_rule
+from consent.rules import Rule, RuleError
 from identity.principal import Principal, Staff
 from keys import envelope
 from keys.envelope import context, microseconds, moment
@@ -22,8 +25,24 @@ from sharing.tables import AccessRequestRow
 from vault.state import VaultState
 
 _REQUESTS = AccessRequestRow.__table__  # type: ignore[attr-defined]
+LAPSES = timedelta(days=30)  # what nobody has answered by then is asked no more
 OPEN_AT_ONCE = 20
 OPEN_OF_ONE_UNIT = 3  # so that no unit takes the others' places
+_AS_ASKED: Mapping[str, Any] = MappingProxyType({})
+_NARROWS = frozenset(
+    {
+        "actions",
+        "categories",
+        "codes",
+        "records",
+        "sources",
+        "data_from",
+        "data_to",
+        "valid_from",
+        "valid_to",
+        "while_related",
+    }
+)
 
 
 class NoSuchRequestError(Exception):
@@ -105,33 +124,50 @@ async def ask(
 
 
 async def requests_of(house: House, principal: Principal, alias: bytes) -> tuple[AccessRequest, ...]:
-    """Return what is asked of a citizen and not yet answered, newest first."""
+    """Return what is asked of a citizen, not yet answered and not lapsed, newest first."""
     vault_state, found = await house.database.read(lambda connection: _open(house, connection, alias))
     await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="requests")
-    return tuple(request for request in found if request.state is RequestState.OPEN)
+    since = house.clock() - LAPSES
+    return tuple(one for one in found if one.state is RequestState.OPEN and one.at > since)
 
 
-async def accept(house: House, principal: Principal, alias: bytes, request_id: str) -> Rule:
-    """Grant what was asked, to the unit that asked, as asked.
+async def accept(
+    house: House, principal: Principal, alias: bytes, request_id: str, narrowed: Mapping[str, Any] = _AS_ASKED
+) -> Rule:
+    """Grant what was asked, to the unit that asked: as asked, or narrowed by the terms of a posted rule.
 
     The rule has the request's id: to accept twice, at once or after a crash in between, makes one rule.
 
     Raises:
-        NoSuchRequestError: it is not there, or answered already.
+        NoSuchRequestError: it is not there, answered already, or lapsed.
+        RuleError: the terms are wrong, or wider than what was asked for; the text names the field.
     """
     request = await _find(house, principal, alias, request_id)
-    rule = Rule(
-        id=request.id,
-        effect=Effect.ALLOW,
-        grantee=Grantee(GranteeKind.UNIT, request.unit_id),
-        actions=frozenset(request.actions),
-        categories=frozenset(request.categories),
-        created=house.clock(),
-        author=principal_alias(principal),
-        purposes=frozenset({request.purpose}),
-    )
+    rule = _answered(request, narrowed, author=principal_alias(principal), created=house.clock())
     await granting.grant(house, principal, alias, rule)
     await _answer(house, alias, request_id, RequestState.ACCEPTED)
+    return rule
+
+
+def _answered(request: AccessRequest, narrowed: Mapping[str, Any], *, author: str, created: datetime) -> Rule:
+    """Return the rule that a yes makes."""
+    for name in narrowed:
+        if name not in _NARROWS:
+            raise RuleError(f"{name}: not a term by which a request is narrowed")
+    asked: dict[str, Any] = {
+        "effect": Effect.ALLOW,
+        "grantee": {"kind": GranteeKind.UNIT, "id": request.unit_id},
+        "actions": list(request.actions),
+        "categories": list(request.categories),
+        "purposes": [request.purpose],
+    }
+    rule = parse_rule({**asked, **narrowed}, id=request.id, author=author, created=created)
+    for name, more in (
+        ("actions", rule.actions - set(request.actions)),
+        ("categories", rule.categories - set(request.categories)),
+    ):
+        if more:
+            raise RuleError(f"{name}: more than was asked for")
     return rule
 
 
@@ -176,7 +212,12 @@ def _store(connection: Connection, keys: VaultKeys, request: AccessRequest) -> N
     Something is written either way: an answer that is quicker, since nothing had to reach the disk, would
     tell the decoy, whose places are always taken, from a citizen.
     """
-    where = (_REQUESTS.c.vault_id == keys.vault, _REQUESTS.c.state == RequestState.OPEN)
+    since = microseconds(request.at - LAPSES)
+    where = (
+        _REQUESTS.c.vault_id == keys.vault,
+        _REQUESTS.c.state == RequestState.OPEN,
+        _REQUESTS.c.created_us > since,
+    )
     rows = connection.execute(select(_REQUESTS).where(*where)).mappings()
     waiting = [_unseal(keys, AccessRequestRow(**row)) for row in rows]
     of_unit = sum(one.unit_id == request.unit_id for one in waiting)

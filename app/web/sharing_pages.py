@@ -222,23 +222,38 @@ async def revoke(request: Asked, rule_id: FromPath[str]) -> Answer:
 
 @shown("/requests/{request_id:str}")
 async def show_request(request: Asked, request_id: FromPath[str]) -> Answer:
-    """Show what staff ask for."""
-    own = owner(request)
+    """Show what staff ask for, all of it ticked."""
+    return await _show_request(request, owner(request), request_id, None)
+
+
+async def _show_request(
+    request: Asked, own: Owner, request_id: str, state: FormState | None, status: int = 200
+) -> Answer:
     asked = await asking.requests_of(valv_of(request).house, own.principal, own.alias)
     found = next((one for one in asked if one.id == request_id), None)
     if found is None:
         raise NotFoundError
-    return page(request, "request.html", RequestView(labels.request(found)))
+    form_state = state or FormState({"categories": found.categories, "actions": found.actions})
+    view = RequestView(labels.request(found), form_state)
+    return page(request, "request.html", view, status, here=f"/requests/{request_id}")
 
 
 @taken("/requests/{request_id:str}")
 async def answer(request: Asked, request_id: FromPath[str]) -> Answer:
-    """Say yes, which makes the rule, or no."""
+    """Say yes, to all of it or to some, which makes the rule, or no."""
     own, house, fields = owner(request), valv_of(request).house, await form(request)
     match fields.value("answer"):
         case "accept":
             demand_fresh(request)
-            await asking.accept(house, own.principal, own.alias, request_id)
+            terms: dict[str, Any] = {name: list(fields.all(name)) for name in ("categories", "actions")}
+            terms["valid_to"] = fields.value("valid_to").strip() or None
+            try:
+                await asking.accept(house, own.principal, own.alias, request_id, terms)
+            except RuleError as error:
+                name = str(error).partition(":")[0]
+                problem = FieldProblem.NOT_A_DATE if name == "valid_to" else FieldProblem.CHOOSE_SOME
+                state = FormState(fields.values, (FieldError(name, problem),))
+                return await _show_request(request, own, request_id, state, 400)
             return redirect("/sharing", Notice.REQUEST_ACCEPTED)
         case "decline":
             await asking.decline(house, own.principal, own.alias, request_id)

@@ -40,7 +40,8 @@ GET  /sharing/contacts                      who                                 
 POST /sharing/contacts                      grantee* (kind:id), role, who              → 303 /sharing/contacts
 POST /sharing/contacts/end                  grantee*                                   → 303 /sharing/contacts
 GET  /requests/{id}                                                                    RequestView           request.html
-POST /requests/{id}                         answer* (accept, decline)                  → 303 /sharing
+POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
+                                            categories*, actions*, valid_to
 GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
@@ -563,9 +564,10 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """One request, to accept as asked or to decline."""
+    """One request, to accept as asked or narrowed, or to decline."""
 
     request: AccessRequest
+    form: FormState = field(default_factory=FormState)
 
 
 # --- accesses ---

@@ -601,7 +601,7 @@ async def test_staff_who_may_only_add_see_a_name_and_no_value(browser: Browser, 
 
 
 async def test_staff_ask_and_the_citizen_answers(browser: Browser, other: Browser) -> None:
-    """Saying yes makes the rule as asked, for the unit."""
+    """Saying yes makes the rule of what is ticked, for the unit; with nothing ticked it makes none."""
     await browser.log_in("bo")
     await other.log_in("nurse-vc")
     address = f"/staff/patients/{alias(browser.valv, BO)}/request"
@@ -612,8 +612,14 @@ async def test_staff_ask_and_the_citizen_answers(browser: Browser, other: Browse
     overview = (await browser.get("/")).text
     link = re.search(r'href="(/requests/[0-9a-f]{32})"', overview)
     assert link is not None
-    assert (await browser.get(link[1])).status_code == 200
-    answer = await browser.post(link[1], answer="accept")
+    shown = await browser.get(link[1])
+    assert re.search(r'value="blood-pressure"[^>]*checked', shown.text)
+    nothing = await browser.post(link[1], answer="accept", actions="read")
+    assert (nothing.status_code, 'href="#categories"' in nothing.text) == (400, True)
+    asked = {"actions": "read", "categories": "blood-pressure"}
+    never = await browser.post(link[1], answer="accept", **asked, valid_to="i morgon")
+    assert (never.status_code, 'href="#valid_to"' in never.text) == (400, True)
+    answer = await browser.post(link[1], answer="accept", **asked)
     assert answer.headers["location"] == "/sharing?done=request-accepted"
     assert (await other.get(f"/staff/patients/{alias(browser.valv, BO)}")).status_code == 200
     await unshare_all(browser)

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from app import demo
+from consent.rules import RuleError
 from identity.principal import Staff
 from policies.vocabulary import Action, Category, Purpose
 from sharing import asking
-from sharing.asking import AccessRequest
+from sharing.asking import AccessRequest, NoSuchRequestError
 from tests.world import World
 
 WEIGHT = Category.BODY_WEIGHT
@@ -79,3 +81,66 @@ async def test_request_accepted_twice_makes_one_rule(world: World, monkeypatch: 
     assert len(world.load("anna").rules.rules) == 1
     assert await requests(world) == ()
     await world.read("nurse-vc", "anna", WEIGHT)
+
+
+async def test_a_request_is_narrowed_and_never_widened(world: World) -> None:
+    """Fewer categories, a shorter time; more than was asked for is refused by its field, and nothing is shared."""
+    await world.enter("anna")
+    staff = world.who("nurse-vc")
+    assert isinstance(staff, Staff)
+    wish = (Category.BODY_WEIGHT, Category.GLUCOSE)
+    request_id = await asking.ask(
+        world.house,
+        staff,
+        world.alias("anna"),
+        categories=wish,
+        actions=(Action.READ,),
+        purpose=Purpose.CARE,
+    )
+    anna, alias = world.who("anna"), world.alias("anna")
+    for terms, field in (
+        ({"categories": ["body-weight", "sleep"]}, "categories"),
+        ({"actions": ["read", "add"]}, "actions"),
+        ({"grantee": {"kind": "region", "id": demo.REGION_EXEMPEL}}, "grantee"),
+        ({"valid_to": "i morgon"}, "valid_to"),
+    ):
+        with pytest.raises(RuleError, match=f"^{field}"):
+            await asking.accept(world.house, anna, alias, request_id, terms)
+    assert world.load("anna").rules.rules == ()
+    last = (world.clock() + timedelta(days=30)).date().isoformat()
+    narrow = {"categories": ["body-weight"], "valid_to": last}
+    rule = await asking.accept(world.house, anna, alias, request_id, narrow)
+    assert world.load("anna").rules.rules == (rule,)
+    assert set(rule.categories) == {Category.BODY_WEIGHT}
+    assert rule.valid_to is not None
+    assert await requests(world) == ()
+
+
+async def test_an_unanswered_request_lapses(world: World) -> None:
+    """It is shown no more, cannot be accepted, and takes nobody's place."""
+    await world.enter("anna")
+    first = await ask(world, "nurse-vc", world.alias("anna"))
+    for _ in range(asking.OPEN_OF_ONE_UNIT - 1):
+        await ask(world, "nurse-vc", world.alias("anna"))
+    world.clock.now += asking.LAPSES
+    assert await requests(world) == ()
+    with pytest.raises(NoSuchRequestError):
+        await asking.accept(world.house, world.who("anna"), world.alias("anna"), first)
+    again = await ask(world, "nurse-vc", world.alias("anna"))
+    assert [one.id for one in await requests(world)] == [again]
+
+
+async def test_staff_cannot_ask_to_act_for_the_citizen(world: World) -> None:
+    """That is a proxy's, whom the citizen names."""
+    await world.enter("anna")
+    staff = world.who("nurse-vc")
+    assert isinstance(staff, Staff)
+    with pytest.raises(RuleError, match="actions"):
+        await asking.ask(
+            world.house,
+            staff,
+            world.alias("anna"),
+            categories=(WEIGHT,),
+            actions=(Action.READ, Action.MANAGE),
+            purpose=Purpose.CARE,
+        )
