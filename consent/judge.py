@@ -85,8 +85,8 @@ def judge(
         case Subject(vault=vault), Deed.READ | Deed.ADD:
             return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
         case Subject(vault=vault), Deed.MANAGE if matter.by_mandate:
-            if not matter.categories:  # a matter of the whole vault: it takes a mandate for some of it
-                matter, need = replace(matter, categories=tuple(Category)), Need.SOME
+            if not matter.categories:  # a matter of the whole vault
+                matter = replace(matter, categories=tuple(Category))
             return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
         case _:
             return _plain(matter, policies)

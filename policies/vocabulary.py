@@ -60,7 +60,7 @@ class Deed(StrEnum):
     READ = "read"
     ADD = "add"
     MANAGE = "manage"  # the owner's matters: rules, imports, answers to requests, export, erasure
-    BLOCK = "block"  # make a block (spärr); lifting one too
+    BLOCK = "block"  # what the owner alone decides: blocks (spärr), lifting them, and who acts for them
     READ_LOG = "read-log"  # who accessed my vault
     REVIEW_LOG = "review-log"  # supervisor: accesses by an organisation's own staff
     LOOKUP = "lookup"  # exchange a personal number for the vault's public id, which tells nothing

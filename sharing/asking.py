@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from audit.events import Activity, EventKind
+from consent.judge import Need
 from consent.parse import parse_rule
 from consent.rules import Rule, RuleError
 from identity.principal import Principal, Staff
@@ -126,7 +127,9 @@ async def ask(
 async def requests_of(house: House, principal: Principal, alias: bytes) -> tuple[AccessRequest, ...]:
     """Return what is asked of a citizen, not yet answered and not lapsed, newest first."""
     vault_state, found = await house.database.read(lambda connection: _open(house, connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="requests")
+    await house.ask(
+        principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="requests", need=Need.SOME
+    )
     since = house.clock() - LAPSES
     return tuple(one for one in found if one.state is RequestState.OPEN and one.at > since)
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from audit.events import Activity, EventKind, HeadRef
+from consent.judge import Need
 from consent.rules import Contact, Grantee, Lift, Rule, RuleError, RuleSet
 from identity.principal import Principal
 from keys.primitives import PrivateKey
@@ -42,8 +43,19 @@ def new_rule_id() -> str:
 async def rules_of(house: House, principal: Principal, alias: bytes) -> RuleSet:
     """Return the vault's rules to one who may manage them; no drawer is opened."""
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    await ask_to_look(house, principal, vault_state)
     return vault_state.rules
+
+
+async def ask_to_look(house: House, principal: Principal, vault_state: VaultState) -> None:
+    """Ask the gate whether somebody may look at what is shared; a proxy may who manages some of it.
+
+    Raises:
+        consent.gate.Refused: no; the log has that too.
+    """
+    await house.ask(
+        principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules", need=Need.SOME
+    )
 
 
 # --- what may change
@@ -133,7 +145,9 @@ def to_pause(at: datetime | None) -> Wish:
 
 
 def _deed(rule: Rule) -> Deed:
-    return Deed.BLOCK if rule.effect is Effect.BLOCK else Deed.MANAGE
+    """Return whose matter a rule is: blocks and mandates are the owner's own, whoever else manages sharing."""
+    own = rule.effect is Effect.BLOCK or rule.grantee.kind is GranteeKind.PROXY
+    return Deed.BLOCK if own else Deed.MANAGE
 
 
 def _found(rules: RuleSet, rule_id: str) -> Rule:

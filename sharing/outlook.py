@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audit.events import Activity, EventKind
 from consent.gate import Refused
 from consent.index import Indexes
 from consent.judge import Granted, Matter, Need, judge
@@ -22,7 +21,7 @@ from consent.scope import Kind, Mask, Numbers, Scope
 from identity.directory import Directory
 from identity.principal import Commission, CommissionRight, Person, Principal, Proxy, Staff, Unit
 from policies.vocabulary import Action, Category, Deed, GranteeKind, Purpose
-from sharing.granting import Wish
+from sharing.granting import Wish, ask_to_look
 from sharing.house import House, purpose_of
 from sharing.reading import Opened, Query, Sealed, facts, through
 from vault.columns import Columns
@@ -102,7 +101,7 @@ async def preview(house: House, principal: Principal, alias: bytes, wish: Wish) 
         Exception: what the wish raises of the rules as they stand.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    await ask_to_look(house, principal, vault_state)
     before, after = vault_state.rules, wish.make(vault_state.rules)
     begins = [rule.valid_from for rule in set(after.rules) - set(before.rules) if rule.valid_from]
     at = max((house.clock(), *begins))
@@ -126,7 +125,7 @@ async def who_sees(
         consent.gate.Refused: the principal may not manage sharing here.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    await ask_to_look(house, principal, vault_state)
     shown, actions = (None, _ACTIONS) if record is None else (facts(Columns.of([record])), (Action.READ,))
     directory, found = house.directory(), list[Seer]()
     for one in seers(house, vault_state, vault_state.rules):
@@ -151,7 +150,7 @@ async def see_as(
         identity.directory.NotInDirectoryError: there is no such unit.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    await ask_to_look(house, principal, vault_state)
     someone = Seers(f"unit:{unit}", 0, _somebody(house.directory().unit(unit)))
     seen = sight(house, vault_state, vault_state.rules, someone, house.clock())
     whole = {(Action.READ, category): _WHOLE for category in categories or tuple(Category)}

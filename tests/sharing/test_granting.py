@@ -268,6 +268,25 @@ class TestMandate:
         with pytest.raises(Refused):
             await granting.revoke(world.house, bo(world), alias, block)
 
+    async def test_a_representative_of_some_of_it_decides_nothing_about_all_of_it(self, world: World) -> None:
+        """Neither pause nor contacts, which reach other categories; nor who else acts for the citizen."""
+        await entered(world)
+        await world.enter("bo")
+        rule_id = await mandate(world, "read", "manage")
+        alias, rules = world.alias("anna"), world.load("anna").rules
+        (own,) = (one for one in rules.rules if one.id == rule_id)
+        another = replace(own, id=granting.new_rule_id(), grantee=Grantee(GranteeKind.PROXY, "ab" * 16))
+        for wish in (
+            granting.to_pause(world.clock()),
+            granting.to_list(Contact(UNIT, "", START)),
+            granting.to_grant(another),
+            granting.to_revoke(own),
+        ):
+            with pytest.raises(Refused):
+                await granting.carry_out(world.house, bo(world), alias, wish)
+        assert world.load("anna").rules == rules
+        assert (await granting.rules_of(world.house, bo(world), alias)).rules == rules.rules
+
     async def test_a_relative_looks_and_manages_nothing(self, world: World) -> None:
         """However the rule was written."""
         await entered(world)
