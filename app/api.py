@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
-from app import demo, uploads
+from app import demo, proofs, uploads
 from app.errors import BadRequestError, NotFoundError
 from app.fhir import whole
 from app.fhir.bundle import form
@@ -335,6 +335,7 @@ API = Router(
         list_consents,
         end_consent,
         preview_consent,
+        *proofs.HANDLERS,
         ask_for_access,
         list_requests,
         answer_request,

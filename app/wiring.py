@@ -25,7 +25,7 @@ from consent.index import Indexes
 from identity import branch_store
 from identity.population import Population
 from identity.principal import System
-from identity.tokens import Issuer
+from identity.tokens import Issuer, Signer
 from importers.intake import Intake
 from keys.envelope import context, microseconds
 from keys.keystore import KeyStore
@@ -45,13 +45,14 @@ class InstallationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Valv:
-    """One installation, open. ``population`` is the register that logins ask."""
+    """One installation, open. ``receipts`` signs those of rules; ``population`` is the register that logins ask."""
 
     settings: Settings
     demo: bool
     house: House
     intake: Intake
     issuer: Issuer
+    receipts: Signer
     population: Population
     origin: str
 
@@ -144,6 +145,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
             clock=clock,
         ),
         issuer=Issuer.of(keystore, name=told.origin),
+        receipts=Signer.of(keystore, label="consent-receipts"),
         population=demo_population() if told.demo else Population(()),
         origin=told.origin,
     )

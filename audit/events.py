@@ -75,19 +75,25 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Who acted: log contract's user{id, name, title, assignment, care provider, care unit}.
 
     ``id`` is an HSA-id, a client id, or for a person the alias in hex; never a personal number.
-    ``for_name`` names the citizen whom a proxy acts for. Fields stand in the order of their names, in which an
-    entry's bytes have them.
+    ``for_id`` and ``for_name`` are the citizen whom a proxy acts for. ``right`` and ``purpose`` are the commission's,
+    ``licence`` the person's: what the policies ask about, so that a decision can be made again. Fields stand in the
+    order of their names, in which an entry's bytes have them.
     """
 
     authority_id: str = ""
+    authority_kind: str = ""
     commission: str = ""
+    for_id: str = ""
     for_name: str = ""
     id: str
     kind: ActorKind
+    licence: str = ""
     name: str
     provider_id: str = ""
     provider_kind: str = ""
     provider_name: str = ""
+    purpose: str = ""
+    right: str = ""
     title: str = ""
     unit_id: str = ""
     unit_name: str = ""
@@ -104,22 +110,27 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
                     id=person.alias.hex(),
                     name=person.name,
                     title=relation,
+                    for_id=citizen.alias.hex(),
                     for_name=citizen.name,
                 )
             case Staff():
-                unit = principal.commission.unit
+                commission, unit = principal.commission, principal.commission.unit
                 return cls(
                     kind=ActorKind.STAFF,
                     id=principal.id,
                     name=principal.name,
                     title=principal.title,
-                    commission=principal.commission.id,
+                    licence=principal.licence,
+                    commission=commission.id,
+                    right=commission.right,
+                    purpose=commission.purpose,
                     unit_id=unit.id,
                     unit_name=unit.name,
                     provider_id=unit.provider.id,
                     provider_name=unit.provider.name,
                     provider_kind=unit.provider.kind,
                     authority_id=unit.provider.authority.id,
+                    authority_kind=unit.provider.authority.kind,
                 )
             case Client():
                 return cls(
@@ -130,6 +141,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
                     provider_name=principal.provider.name,
                     provider_kind=principal.provider.kind,
                     authority_id=principal.provider.authority.id,
+                    authority_kind=principal.provider.authority.kind,
                 )
             case System(name, mandate):
                 return cls(kind=ActorKind.SYSTEM, id=name, name=name, title=mandate)
@@ -149,7 +161,8 @@ class Event(
 ):
     """One thing that happened. ``vault`` is the vault id (16 bytes) or None where no vault is concerned.
 
-    ``rules`` are the ids of the rules that decided; ``reason`` is a closed word for a refusal; ``counts``
+    ``rules`` are the ids of the rules that decided, ``rules_version`` the version of the vault's rules by which it was
+    decided (0: by none); ``reason`` is a closed word for a refusal; ``counts``
     maps a closed word (``records``, ``segments``, ``stored`` ...) to a number; ``outcome_of`` is the id of
     the entry whose outcome this is; ``head`` the vault's head after the change; ``policy_hash`` the hex
     SHA-256 of the policy set in force. ``subject`` is a further id that the event is about (a rule id, an
@@ -166,6 +179,7 @@ class Event(
     decision: Decision = Decision.PERMIT
     reason: str = ""
     rules: tuple[str, ...] = ()
+    rules_version: int = 0
     policy_hash: str = ""
     subject: str = ""
     counts: dict[str, int] = {}

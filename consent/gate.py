@@ -34,6 +34,8 @@ from policies.vocabulary import Category, Deed, Purpose
 #: The drawers of a vault that a request would open, by name: (drawer id, generation) pairs.
 Drawers = Mapping[str, tuple[tuple[bytes, int], ...]]
 
+#: What the citizen's rules have a say in.
+_BY_RULES = frozenset({Deed.READ, Deed.ADD, Deed.MANAGE})
 _NO_DRAWERS: Drawers = MappingProxyType({})
 
 
@@ -141,14 +143,15 @@ class Gate:
         in_force = RuleSet(0) if ask.subject is None else rules
         matter = Matter(ask.principal, about, ask.deed, ask.at, ask.purpose, ask.categories, ask.opened)
         verdict = judge(matter, need, rules=in_force, policies=self.policies, indexes=self.indexes)
+        version = in_force.version if ask.deed in _BY_RULES else 0
         match verdict:
             case Granted(scopes, decided):
                 categories = tuple(scopes) if scopes else ask.categories
-                event = self._event(ask, about, categories, decided)
+                event = self._event(ask, about, categories, decided, version)
                 receipt = await self.log.append(event, opens=_opens(ask, categories, drawers))
                 return Authorization(ask, receipt, categories, MappingProxyType(scopes), decided)
             case Denied(reason, decided):
-                refusal = self._event(ask, about, ask.categories, decided)
+                refusal = self._event(ask, about, ask.categories, decided, version)
                 refusal = replace(refusal, decision=Decision.REFUSE, reason=reason)
                 await self.log.append(refusal, opens=Opens())
                 raise Refused(_next_step(ask))
@@ -161,6 +164,7 @@ class Gate:
         about: Subject | Organisation,
         categories: tuple[Category, ...],
         rules: tuple[str, ...],
+        version: int,
     ) -> Event:
         return Event(
             kind=ask.kind,
@@ -171,6 +175,7 @@ class Gate:
             purpose=ask.purpose,
             categories=categories,
             rules=rules,
+            rules_version=version,
             policy_hash=self.policies.sha256,
             subject=ask.subject_id,
         )

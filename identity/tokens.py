@@ -8,6 +8,7 @@ call), and jose is asked for nothing but the signature. Claims and time are chec
 
 import binascii
 import functools
+import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,6 +119,33 @@ class Issuer:
             raise TokenError("a claim is missing or not of its type") from None
         except JOSEError:
             raise TokenError("the signature does not hold") from None
+
+
+class Signer:
+    """Signs what others keep as compact JWS (ES256), by a key of its own whose public half anybody may have.
+
+    It reads nothing: whoever holds such a document verifies it by that key, ``jwk``.
+    """
+
+    def __init__(self, pem: bytes) -> None:
+        self._private = jwk.construct(pem.decode(), ALGORITHMS.ES256)
+        told = self._private.public_key().to_dict()
+        public = {name: told[name] for name in ("crv", "kty", "x", "y")}
+        thumbprint = urlsafe_b64encode(hashlib.sha256(strict.write(public)).digest()).rstrip(b"=")  # RFC 7638
+        self.jwk = {**public, "alg": ALGORITHMS.ES256, "use": "sig", "kid": thumbprint.decode()}
+
+    @classmethod
+    def of(cls, keystore: KeyStore, *, label: str) -> "Signer":
+        """Return the installation's own signer for one kind of document; the KeyStore makes its key the first time."""
+        return cls(keystore.service_secret(label, make=generate_es256_pem))
+
+    def sign(self, document: Mapping[str, Any], *, kind: str) -> str:
+        """Return a document signed, its form (``typ``) named in the header."""
+        header = {"typ": kind, "kid": self.jwk["kid"]}
+        signed: str = jws.sign(
+            strict.write(dict(document)), self._private, headers=header, algorithm=ALGORITHMS.ES256
+        )
+        return signed
 
 
 def _segments(token: str) -> tuple[bytes, bytes]:

@@ -28,6 +28,7 @@ _events = st.builds(
     decision=st.sampled_from(Decision),
     reason=_text,
     rules=st.lists(_text.filter(bool)).map(tuple),
+    rules_version=st.integers(0, 1 << 60),
     policy_hash=_text,
     subject=_text,
     counts=st.dictionaries(_text, st.integers(0, 1 << 60)),
@@ -38,7 +39,7 @@ _events = st.builds(
 
 ORDER = [
     "v", "kind", "activity", "at", "actor", "vault", "purpose", "categories", "decision", "reason", "rules",
-    "policy_hash", "subject", "counts", "outcome_of", "head",
+    "rules_version", "policy_hash", "subject", "counts", "outcome_of", "head",
 ]  # fmt: skip
 
 
