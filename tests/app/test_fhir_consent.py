@@ -1,5 +1,6 @@
 """Consent over FHIR: what we write is read back the same; what no rule says is refused by the name of the element."""
 
+import contextlib
 import copy
 import json
 from collections.abc import AsyncIterator
@@ -73,6 +74,33 @@ def test_consent_with_anything_more_in_it_is_refused(rule: Rule, data: st.DataOb
     at["unheardOf"] = "x"
     with pytest.raises(ConsentError, match=r"unheardOf: a rule has no word for it"):
         from_fhir(written)
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(("deny", "permit", "2026")),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@UNHURRIED
+@given(told_rules(), st.data())
+def test_whatever_is_sent_is_a_rule_or_a_refusal(rule: Rule, data: st.DataObject) -> None:
+    """Never a fault of ours: any element may be anything."""
+    at: Any = to_fhir(replace(rule, helper="", confirmed=None), patient_id=ALIAS)
+    written = at
+    while True:
+        name = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if not at[name] or not isinstance(at[name], dict | list) or data.draw(st.booleans()):
+            break
+        at = at[name]
+    at[name] = data.draw(_JSON)
+    with contextlib.suppress(ConsentError):
+        read(written)
 
 
 def basic(effect: str = "permit", /, **terms: Any) -> Resource:

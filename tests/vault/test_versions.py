@@ -7,6 +7,7 @@ import pytest
 
 from app import demo
 from consent.rules import RuleSet
+from keys.primitives import KeysError
 from policies.vocabulary import Category
 from tests.world import Attacker, World
 from vault import erasure
@@ -153,7 +154,10 @@ async def test_erasure_removes_the_versions_too(world: World) -> None:
     await change_three_times(world)
     await world.enter("bo")
     await world.allow("bo", "unit", demo.HEALTH_CENTRE, BP)
-    annas = world.load("anna")
+    annas, backup = world.load("anna"), world.copy_database()
     await asyncio.to_thread(erasure.erase, world.house.database, world.house.keystore, annas)
     left = {bytes(row["vault_id"]) for row in world.copy_database()["rule_versions"]}
     assert left == {world.vault("bo")}
+    world.restore_database(backup)
+    with pytest.raises(KeysError):
+        kept(world)
