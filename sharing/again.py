@@ -36,6 +36,7 @@ from identity.principal import (
 )
 from policies.engine import Policies
 from policies.vocabulary import Category, Deed, Purpose
+from sharing.granting import ask_to_look
 from sharing.house import House
 from vault.state import VaultState
 from vault.versions import versions
@@ -95,7 +96,7 @@ async def decide_again(
     loaded = await house.database.read(lambda connection: house.load(connection, alias))
     subject = entry_id.hex()
     await house.ask(principal, loaded, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject)
-    await house.ask(principal, loaded, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    await ask_to_look(house, principal, loaded)
     event = house.log.entry(entry_id, vault=loaded.vault).event
     if event is None:
         return None, Unknown.UNREADABLE

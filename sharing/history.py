@@ -10,7 +10,6 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from audit.events import Activity, EventKind
 from consent.ages import start_of
 from consent.index import Index, Match
 from consent.nodes import NETWORK, Standing, node_of
@@ -18,7 +17,8 @@ from consent.recipients import guardian_window
 from consent.rules import Grantee, Rule, RuleSet
 from identity.directory import Directory
 from identity.principal import Principal
-from policies.vocabulary import Action, Category, Deed, Effect, GranteeKind, Purpose
+from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
+from sharing.granting import ask_to_look
 from sharing.house import House
 from vault.state import Profile, VaultState
 from vault.versions import versions
@@ -92,7 +92,7 @@ async def take(house: House, principal: Principal, alias: bytes) -> tuple[VaultS
         return loaded, tuple(versions(connection, loaded))
 
     loaded, found = await house.database.read(work)
-    await house.ask(principal, loaded, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules")
+    await ask_to_look(house, principal, loaded)
     return loaded, found
 
 
