@@ -12,7 +12,7 @@ from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from tests.consent import cast
 
 #: For machines that have other things to do as well.
-UNHURRIED = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
 CATEGORIES = (Category.BLOOD_PRESSURE, Category.GLUCOSE, Category.LOCATION)
 CODES = ("85354-9", "15074-8", "x")
