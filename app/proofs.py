@@ -10,9 +10,8 @@ from litestar.params import FromPath
 
 from app.errors import BadRequestError, NotFoundError
 from app.security import Access, principal, valv_of
-from app.whose import alias_for
+from app.whose import alias_for, parse_category
 from consent.codec import rule_to_json
-from policies.vocabulary import Category
 from sharing import again, history, receipts
 from sharing.again import Again, Unknown, Verdict
 from sharing.history import Reach, Version
@@ -35,7 +34,11 @@ async def versions_of_consents(request: Call) -> list[dict[str, Any]]:
 @get("/consents/at")
 async def who_could_see(request: Call) -> dict[str, Any]:
     """Who beside the citizen could see a category on a day, and by which rules."""
-    who, day, category = principal(request), _day(request), _category(request)
+    who, day, category = (
+        principal(request),
+        _day(request),
+        parse_category(request.query_params.get("category", "")),
+    )
     found = await history.who_could(valv_of(request).house, who, alias_for(who, None), category, day)
     return {"day": day.isoformat(), "category": category, "could": [_reach(one) for one in found]}
 
@@ -87,13 +90,6 @@ def _day(request: Call) -> date:
     except ValueError:
         pass
     raise BadRequestError("day: as 2026-01-31")
-
-
-def _category(request: Call) -> Category:
-    text = request.query_params.get("category", "")
-    if text not in set(Category):
-        raise BadRequestError(f"category: one of {', '.join(Category)}")
-    return Category(text)
 
 
 def _version(one: Version) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from litestar.params import FromPath, JSONBody
 
 from app.errors import BadRequestError, NotFoundError
 from app.security import demand_fresh, principal, valv_of
-from app.whose import alias_for, own_alias, parse_patient
+from app.whose import alias_for, own_alias, parse_category, parse_patient
 from consent.codec import to_json
 from consent.gate import NextStep, Refused
 from consent.parse import parse_contact, parse_grantee, parse_lift, parse_rule
 from consent.rules import Rule
 from identity.principal import Principal, Staff
-from policies.vocabulary import Category
 from sharing import asking, emergency, granting, outlook, reading
 from sharing.granting import Wish
 from sharing.house import House
@@ -68,7 +67,7 @@ async def seers(request: Call) -> dict[str, Any]:
         found = await _record(house, who, alias, record)
         seen = await outlook.who_sees(house, who, alias, found.category, record=found)
     else:
-        seen = await outlook.who_sees(house, who, alias, _category(category))
+        seen = await outlook.who_sees(house, who, alias, parse_category(category))
     return {"seers": [_seer(one) for one in seen]}
 
 
@@ -242,13 +241,6 @@ async def _record(house: House, who: Principal, alias: bytes, record_id: str) ->
     if found is None:
         raise NotFoundError
     return found
-
-
-def _category(text: str) -> Category:
-    try:
-        return Category(text)
-    except ValueError:
-        raise BadRequestError("category: one of the vocabulary, or record: a record's id") from None
 
 
 def _seer(one: Seer) -> dict[str, Any]:

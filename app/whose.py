@@ -5,7 +5,7 @@ from typing import assert_never
 
 from app.errors import BadRequestError
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
-from policies.vocabulary import Purpose
+from policies.vocabulary import Category, Purpose
 
 _EMERGENCY = frozenset({"ETREAT", "BTG"})
 _ALIAS = re.compile(r"(?:Patient/)?([0-9a-f]{32})", re.ASCII)
@@ -48,6 +48,18 @@ def alias_for(principal: Principal, patient: str | None) -> bytes:
     if own is None:
         raise BadRequestError("patient: required")
     return own
+
+
+def parse_category(text: str) -> Category:
+    """Return a category by its name.
+
+    Raises:
+        BadRequestError: not one of the vocabulary.
+    """
+    try:
+        return Category(text)
+    except ValueError:
+        raise BadRequestError(f"category: one of {', '.join(Category)}") from None
 
 
 def is_emergency(header: str | None) -> bool:

@@ -105,10 +105,9 @@ async def preview(house: House, principal: Principal, alias: bytes, wish: Wish) 
     before, after = vault_state.rules, wish.make(vault_state.rules)
     begins = [rule.valid_from for rule in set(after.rules) - set(before.rules) if rule.valid_from]
     at = max((house.clock(), *begins))
-    pairs = {
-        one: (sight(house, vault_state, before, one, at), sight(house, vault_state, after, one, at))
-        for one in seers(house, vault_state, before, after)
-    }
+    people = list(seers(house, vault_state, before, after))
+    old, new = (sights(house, vault_state, rules, people, at) for rules in (before, after))
+    pairs = {one: (old[one], new[one]) for one in people}
     counts = await _count(house, principal, alias, pairs.values())
     found = (_difference(house.directory(), one, *pair, counts) for one, pair in pairs.items())
     return tuple(
@@ -128,8 +127,9 @@ async def who_sees(
     await ask_to_look(house, principal, vault_state)
     shown, actions = (None, _ACTIONS) if record is None else (facts(Columns.of([record])), (Action.READ,))
     directory, found = house.directory(), list[Seer]()
-    for one in seers(house, vault_state, vault_state.rules):
-        seen = sight(house, vault_state, vault_state.rules, one, house.clock())
+    rules_now = vault_state.rules
+    people = seers(house, vault_state, rules_now)
+    for one, seen in sights(house, vault_state, rules_now, people, house.clock()).items():
         for action in actions:
             scope = seen.get((action, category))
             if scope is None or (shown is not None and not scope.mask(*shown).any()):
@@ -152,7 +152,7 @@ async def see_as(
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await ask_to_look(house, principal, vault_state)
     someone = Seers(f"unit:{unit}", 0, _somebody(house.directory().unit(unit)))
-    seen = sight(house, vault_state, vault_state.rules, someone, house.clock())
+    seen = sights(house, vault_state, vault_state.rules, [someone], house.clock())[someone]
     whole = {(Action.READ, category): _WHOLE for category in categories or tuple(Category)}
     counts = await _count(house, principal, alias, [(whole, {**seen})])
     return {
@@ -169,7 +169,7 @@ def seers(house: House, vault_state: VaultState, *sets: RuleSet) -> Iterator[See
     """Yield everyone whom one of some rule sets could let in."""
     directory, nodes = house.directory(), _named(sets)
     open_to_all = _lets_anybody(house, vault_state)
-    groups: dict[tuple[object, ...], list[Principal]] = {}
+    groups: dict[tuple[object, ...], list[Staff]] = {}
     staffed = set[str]()
     for member in directory.members.values():
         for commission in member.commissions:
@@ -181,8 +181,8 @@ def seers(house: House, vault_state: VaultState, *sets: RuleSet) -> Iterator[See
                 staffed.add(commission.unit.id)
                 groups.setdefault((commission.unit.id, under, bool(who.licence)), []).append(who)
     for people in groups.values():
-        unit = people[0].commission.unit  # type: ignore[union-attr]
-        yield Seers(f"unit:{unit.id}", len({one.id for one in people}), people[0])  # type: ignore[union-attr]
+        unit_id = people[0].commission.unit.id
+        yield Seers(f"unit:{unit_id}", len({one.id for one in people}), people[0])
     for unit in directory.units.values():
         if unit.id not in staffed and (open_to_all or not nodes.isdisjoint(unit.nodes())):
             yield Seers(f"unit:{unit.id}", 0, _somebody(unit))
@@ -215,10 +215,8 @@ def _named(sets: Iterable[RuleSet]) -> frozenset[str]:
 
 def _lets_anybody(house: House, vault_state: VaultState) -> bool:
     """Tell whether the lawful basis lets staff in without any rule."""
-    unit = next(iter(house.directory().units.values()), None)
-    return unit is not None and bool(
-        sight(house, vault_state, RuleSet(0), Seers("", 0, _somebody(unit)), house.clock())
-    )
+    anybody = [Seers("", 0, _somebody(unit)) for unit in house.directory().units.values()][:1]
+    return any(sights(house, vault_state, RuleSet(0), anybody, house.clock()).values())
 
 
 def _somebody(unit: Unit) -> Staff:
@@ -227,19 +225,24 @@ def _somebody(unit: Unit) -> Staff:
     return Staff("", "", "", "", commission)
 
 
-def sight(house: House, vault_state: VaultState, rules: RuleSet, who: Seers, at: datetime) -> Sight:
-    """Return what somebody may do under some rules at a moment, as the gate would decide it."""
-    subject, purpose, gate = house.subject(vault_state), purpose_of(who.example), house.gate
-    found: dict[tuple[Action, Category], Scope] = {}
-    indexes = Indexes(limit=1)
-    for action in _ACTIONS:
-        matter = Matter(who.example, subject, Deed(action), at, purpose, tuple(Category))
-        match judge(matter, Need.SOME, rules=rules, policies=gate.policies, indexes=indexes):
-            case Granted(scopes=scopes):
-                found |= {(action, category): scope for category, scope in scopes.items()}
-            case _:
-                pass
-    return found
+def sights(
+    house: House, vault_state: VaultState, rules: RuleSet, people: Iterable[Seers], at: datetime
+) -> dict[Seers, Sight]:
+    """Return what each may do under some rules at a moment, as the gate would decide it; they are compiled once."""
+    subject, policies, indexes = house.subject(vault_state), house.gate.policies, Indexes(limit=1)
+
+    def sight(who: Principal) -> Sight:
+        found: dict[tuple[Action, Category], Scope] = {}
+        for action in _ACTIONS:
+            matter = Matter(who, subject, Deed(action), at, purpose_of(who), tuple(Category))
+            match judge(matter, Need.SOME, rules=rules, policies=policies, indexes=indexes):
+                case Granted(scopes=scopes):
+                    found |= {(action, category): scope for category, scope in scopes.items()}
+                case _:
+                    pass
+        return found
+
+    return {one: sight(one.example) for one in people}
 
 
 # --- how much of it there is
