@@ -154,3 +154,34 @@ def test_anything_posted_is_a_rule_or_a_named_fault(posted: dict[str, Any]) -> N
     """No input may fall through as another kind of error."""
     with suppress(RuleError):
         assert isinstance(parse_rule({**POSTED, **posted}, id="r1", author="aa", created=cast.AT), Rule)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"records": ["x"]}, "records"),
+        ({"records": ["00202601-00000000000000ff"]}, "records"),  # with add among the actions
+        ({"sources": ["theirs"]}, "sources"),
+        ({"sources": ["unit:Björken"]}, "sources"),
+        ({"spares": "x"}, "spares"),
+        ({"spares": [{"kind": "unit", "id": cast.CENTRE.id}]}, "spares"),  # of an allow
+        ({"while_related": 1}, "while_related"),
+        ({"while_related": True, "effect": "block"}, "while_related"),
+        ({"until_plan": "a plan"}, "until_plan"),
+        ({"document": 7}, "document"),
+        ({"relation": "friend"}, "relation"),
+        ({"relation": "representative"}, "relation"),  # of a unit
+        ({"grantee": {"kind": "proxy", "id": "ab" * 16}}, "relation"),
+        ({"grantee": {"kind": "proxy", "id": "ab" * 16}, "relation": "guardian"}, "relation"),
+        ({"grantee": {"kind": "proxy", "id": "197503259280"}, "relation": "relative"}, "grantee.id"),
+        ({"grantee": {"kind": "emergency", "id": ""}}, "grantee.kind"),  # an allow of it
+        ({"actions": ["read", "manage"]}, "actions"),  # of a unit
+        ({"lifts": []}, "lifts"),
+        ({"helper": "x"}, "helper"),
+    ],
+)
+def test_what_a_rule_cannot_say_is_refused_by_its_field(wrong: dict[str, Any], field: str) -> None:
+    """Nothing is understood as something else, and nobody posts what is ours to say."""
+    with pytest.raises(RuleError) as refused:
+        parsed(**wrong)
+    assert field in str(refused.value).partition(":")[0]
