@@ -13,7 +13,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 V := .venv
 R := app/requirements
-PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet
+# What is pinned is all there is to install, so pip looks for nothing beside it: asked for `coverage[toml]` it would take the
+# newest, and then miss its hash.
+PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps
 # A file's tests stay together: they share servers. One file more at once than there are cores, since many tests wait; in the
 # folder's order, since the long ones, which stand among the first, must not come last.
 PYTEST := $(V)/bin/python -m pytest -q -rs -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
@@ -52,7 +54,7 @@ venv: $(V)/bin/python
 	@sha256sum --status --check $(V)/run.sums 2>/dev/null || { set -e; \
 	  echo "Installing what Hälsovalvet runs on"; \
 	  $(PIP) --require-hashes -r $(R)/build.txt -r $(R)/run.txt; \
-	  $(PIP) --no-deps --no-build-isolation --editable .; \
+	  $(PIP) --no-build-isolation --editable .; \
 	  sha256sum $(SET_UP) > $(V)/run.sums; }
 
 dev: venv
