@@ -5,7 +5,8 @@ when others read:
 
 - small segments are put together: a home meter's three values a day would else cost an opening each for ever. Those of
   different imports are kept apart, since undoing an import removes its own (docs/adr/0017-reading-at-size.md);
-- locks are settled: a post-quantum opening each would else be paid at every reading (docs/adr/0022-settled-locks.md).
+- locks are settled: a post-quantum opening each would else be paid at every reading (docs/adr/0022-settled-locks.md);
+- what a revocation had to leave under older generations is sealed to the newest (:meth:`vault.change.Change.reseal`).
 
 It is a change of the vault like any other: one write transaction, a new head, and the head in the outcome entry.
 """
@@ -18,11 +19,12 @@ from sqlalchemy import Connection
 from audit.events import HeadRef
 from consent.gate import Authorization
 from identity.principal import Citizen
+from keys.primitives import PrivateKey
 from policies.vocabulary import Category
 from sharing.aside import aside
 from sharing.house import House
 from vault import naming, segment, state
-from vault.change import StaleGenerationError
+from vault.change import StaleGenerationError, opens_more
 from vault.columns import Columns, join
 from vault.database import DatabaseUnavailableError
 from vault.errors import MovedOnError, NoVaultError
@@ -62,10 +64,13 @@ class _Pile:
 
 @dataclass(frozen=True, slots=True)
 class _Tidied:
-    """What is ready to be stored: piles to be sealed anew, and by category the segments whose locks are settled."""
+    """What is ready to be stored: piles to be sealed anew, by category the segments whose locks are settled, and the
+    private halves of drawers that have more than one generation.
+    """  # noqa: D205
 
     piles: Sequence[_Pile]
     locks: Mapping[Category, Sequence[Segment]]
+    late: Mapping[Category, Mapping[int, PrivateKey]]
 
 
 async def compact(
@@ -77,13 +82,14 @@ async def compact(
     changes now, all stays as it is until the next time.
     """
     crowds, rough = list(_crowds(shelves)), any(_rough(rows) for _, rows in shelves.values())
-    if not (crowds or rough) or not _is_owner(house, authorization, loaded):
+    late = any(_is_late(loaded, drawer) for drawer, _ in shelves.values())
+    if not (crowds or rough or late) or not _is_owner(house, authorization, loaded):
         return None, {}
     try:
         tidied = await aside(lambda: _tidy(house, opening, loaded, shelves, crowds))
-        if not (tidied.piles or tidied.locks):
+        if not (tidied.piles or tidied.locks or tidied.late):
             return None, {}
-        head = await house.database.write(
+        head, resealed = await house.database.write(
             lambda connection: _store(house, connection, loaded.vault, tidied, opening)
         )
     except (StaleGenerationError, MovedOnError, NoVaultError, DatabaseUnavailableError):
@@ -91,6 +97,7 @@ async def compact(
     counts = {
         "compacted": sum(len(pile.rows) for pile in tidied.piles),
         "settled": sum(map(len, tidied.locks.values())),
+        "resealed": resealed,
     }
     return head, {name: count for name, count in counts.items() if count}
 
@@ -109,6 +116,8 @@ def _crowds(shelves: Shelves) -> Iterator[_Crowd]:
             continue
         crowds: dict[tuple[bytes, bytes], list[Segment]] = {}
         for row in rows:
+            if row.generation != drawer.current:
+                continue  # it is moved first, if it may be
             crowds.setdefault((row.tag, row.import_id), []).append(row)
         yield from (_Crowd(category, drawer, crowd) for crowd in crowds.values() if len(crowd) > MANY)
 
@@ -116,6 +125,11 @@ def _crowds(shelves: Shelves) -> Iterator[_Crowd]:
 def _rough(rows: Sequence[Segment]) -> list[Segment]:
     """Return those whose lock is still sealed as whoever may only add seals it."""
     return [row for row in rows if not segment.is_settled(row)]
+
+
+def _is_late(loaded: VaultState, drawer: Drawer) -> bool:
+    """Tell whether older generations are to give way to the newest, by which nobody opens more than by them."""
+    return len(drawer.publics) > 1 and not opens_more(loaded.keys, drawer)
 
 
 def _tidy(
@@ -129,7 +143,10 @@ def _tidy(
         if kept := [row for row in _rough(rows) if row.segment not in gone][:room]:
             locks[category] = opening.settled(drawer, kept)
             room -= len(kept)
-    return _Tidied(piles, locks)
+    late = {
+        name: opening.privates(drawer) for name, (drawer, _) in shelves.items() if _is_late(loaded, drawer)
+    }
+    return _Tidied(piles, locks, late)
 
 
 def _piles(house: House, opening: Opening, loaded: VaultState, crowds: Iterable[_Crowd]) -> Iterator[_Pile]:
@@ -157,7 +174,9 @@ def _small(house: House, loaded: VaultState, crowd: _Crowd) -> list[Segment]:
     return house.database.read_now(work)
 
 
-def _store(house: House, connection: Connection, vault: bytes, tidied: _Tidied, opening: Opening) -> HeadRef:
+def _store(
+    house: House, connection: Connection, vault: bytes, tidied: _Tidied, opening: Opening
+) -> tuple[HeadRef, int]:
     change = house.change(connection, vault, house.clock())
     for category, settled in tidied.locks.items():
         change.relock(category, settled)
@@ -171,4 +190,5 @@ def _store(house: House, connection: Connection, vault: bytes, tidied: _Tidied, 
         full = segment.seal_all(pile.columns, [shelf], import_id=first.import_id, written=change.at)
         change.remove(pile.category, pile.rows)
         change.add(pile.category, full)
-    return change.finish()
+    resealed = [change.reseal(category, privates) for category, privates in tidied.late.items()]
+    return change.finish(), sum(one.moved for one in resealed)

@@ -7,13 +7,15 @@ want, a new generation takes over, every segment is re-sealed to it, and the old
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
 from audit.events import Activity, EventKind, HeadRef
+from consent.gate import Authorization
 from consent.judge import Need
 from consent.rules import Contact, Grantee, Lift, Rule, RuleError, RuleSet
 from identity.principal import Principal
@@ -21,7 +23,8 @@ from keys.primitives import PrivateKey
 from policies.vocabulary import Category, Deed, Effect, GranteeKind
 from sharing.house import House
 from vault import state
-from vault.change import StaleGenerationError, StaleRulesError
+from vault.change import Resealed, StaleGenerationError, StaleRulesError
+from vault.database import DatabaseUnavailableError
 from vault.naming import DrawerName
 from vault.opening import Opening
 from vault.state import Drawer, VaultState
@@ -231,7 +234,48 @@ async def _carry_out_once(house: House, principal: Principal, alias: bytes, wish
     head, resealed = await house.database.write(
         lambda connection: _apply(house, connection, vault_state, rules, privates, at)
     )
-    await house.changed(authorization, head, {"resealed": resealed})
+    moved, left = sum(one.moved for one in resealed.values()), sum(one.left for one in resealed.values())
+    await house.changed(authorization, head, _told(moved, left))
+    await _reseal_rest(house, authorization, vault_state.vault, resealed)
+
+
+async def _reseal_rest(
+    house: House, authorization: Authorization, vault: bytes, resealed: Mapping[DrawerName, Resealed]
+) -> None:
+    """Re-seal what one transaction had no room for, so many at a time that nobody else waits for long.
+
+    The change is in force already, and nothing is lost where this is stopped: the owner's next reading goes on with it
+    (:mod:`sharing.compacting`).
+    """
+    left = sum(one.left for one in resealed.values())
+    for name, started in resealed.items():
+        one = started
+        while one.left:
+            more = partial(_reseal_more, house, vault=vault, name=name, privates=one.privates)
+            try:
+                head, one = await house.database.write(more)
+            except (StaleGenerationError, DatabaseUnavailableError):
+                return
+            left -= one.moved
+            await house.changed(authorization, head, _told(one.moved, left))
+
+
+def _reseal_more(
+    house: House,
+    connection: Connection,
+    *,
+    vault: bytes,
+    name: DrawerName,
+    privates: Mapping[int, PrivateKey],
+) -> tuple[HeadRef, Resealed]:
+    change = house.change(connection, vault, house.clock())
+    found = change.reseal(name, privates)
+    return change.finish(), found
+
+
+def _told(moved: int, left: int) -> dict[str, int]:
+    """Return what the log is told of re-sealing."""
+    return {"resealed": moved, **({"left": left} if left else {})}
 
 
 def _take(
@@ -261,12 +305,12 @@ def _apply(
     rules: RuleSet,
     privates: dict[DrawerName, dict[int, PrivateKey]],
     at: datetime,
-) -> tuple[HeadRef, int]:
+) -> tuple[HeadRef, dict[DrawerName, Resealed]]:
     change = house.change(connection, asked.vault, at)
     change.demand_rules(asked.head.rules_version)
     before = change.state
     change.put_rules(rules)
-    resealed = 0
+    resealed: dict[DrawerName, Resealed] = {}
     for name in Category:
         drawer = change.drawer(name)
         wanted = house.wanted(before, name, at, rules=rules)
@@ -274,5 +318,5 @@ def _apply(
             continue
         if set(drawer.publics) != set(privates.get(name, {})):
             raise StaleGenerationError("the drawer moved on")
-        resealed += change.conform(name, wanted, privates[name])
+        resealed[name] = change.conform(name, wanted, privates[name])
     return change.finish(), resealed

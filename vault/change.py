@@ -10,7 +10,7 @@ Every method checks what it touches against the old head first, so that a change
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert
 
@@ -18,7 +18,7 @@ from audit.events import HeadRef
 from consent.codec import seal_rules
 from consent.rules import RuleSet
 from keys.envelope import Window, WrapContext, microseconds, wrap_window
-from keys.keystore import KeyStore
+from keys.keystore import KeyStore, VaultKeys
 from keys.primitives import PrivateKey, PublicKey
 from vault import database, naming, segment, state
 from vault import head as heads
@@ -50,6 +50,9 @@ WHERE vault_id = ? AND drawer = ? AND tag = ? AND segment = ?
 """
 _AT_ONCE = 500  # ids in one statement; engines bound it
 
+#: So many locks are re-sealed in one transaction at most: half a second's work, while nobody else can write.
+MOST_LOCKS = 5000
+
 
 class StaleGenerationError(VaultError):
     """The drawer moved on (a newer generation, segments that are gone): take it anew, seal again and retry."""
@@ -57,6 +60,17 @@ class StaleGenerationError(VaultError):
 
 class StaleRulesError(VaultError):
     """The rules are no longer those that the change was permitted under: ask again."""
+
+
+class Resealed(NamedTuple):
+    """What became of a drawer's locks: how many went to the newest generation, and how many wait to.
+
+    ``privates`` are the private halves of all generations that there are now.
+    """
+
+    moved: int
+    left: int
+    privates: Mapping[int, PrivateKey]
 
 
 def create(
@@ -142,7 +156,7 @@ class Change:
         found = self.drawer(name)
         if found is None:
             found = Drawer(name, self._id(name), {}, (), {})
-        if not found.publics or self._is_wider(found, wanted, found.current):
+        if not found.publics or self._wider(found, wanted, found.current):
             generation, key = self._new_generation(found, wanted)
             return generation, key.public()
         return found.current, PublicKey(found.publics[found.current])
@@ -210,19 +224,35 @@ class Change:
 
     def conform(
         self, name: DrawerName, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]
-    ) -> int:
-        """Make a drawer's wraps those of ``wanted``; return how many segments were re-sealed.
+    ) -> Resealed:
+        """Make a drawer's wraps those of ``wanted``, in every generation that there is.
 
-        Where any is wider, a new generation takes over: every segment key is sealed to it and the older
-        generations, their wraps with them, are destroyed. Where one is missing or narrower, it is made.
-        ``privates`` are the private halves of all generations, opened by the owner's receipt.
+        Where any is wider, a new generation takes over, and locks go to it: :data:`MOST_LOCKS` now, the others by
+        :meth:`reseal`. ``privates`` are the private halves of all generations, opened by the owner's receipt.
         """
         found = self._existing(name)
-        if any(self._is_wider(found, wanted, generation) for generation in found.publics):
-            return self._rotate(found, wanted, privates)
-        for generation in found.publics:
+        if any(self._wider(found, wanted, generation) for generation in found.publics):
+            generation, key = self._new_generation(found, wanted)
+            privates = {**privates, generation: key}
+        resealed = self._move(name, privates)
+        for generation in self._existing(name).publics:
             self._complete(self._existing(name), generation, wanted, privates[generation])
-        return 0
+        return resealed
+
+    def reseal(self, name: DrawerName, privates: Mapping[int, PrivateKey]) -> Resealed:
+        """Go on moving locks to the newest generation; once none is left, the older ones are destroyed.
+
+        Nothing is moved to a generation that somebody can open who cannot open the older ones.
+
+        Raises:
+            StaleGenerationError: ``privates`` are not those of the drawer's generations: another moved it on.
+        """
+        found = self._existing(name)
+        if set(found.publics) != set(privates):
+            raise StaleGenerationError("the drawer moved on")
+        if opens_more(self.state.keys, found):
+            return Resealed(0, 0, privates)
+        return self._move(name, privates)
 
     def finish(self) -> HeadRef:
         """Write the new head and return what the outcome entry states of it."""
@@ -243,17 +273,16 @@ class Change:
             raise VaultError("no such drawer")
         return found
 
-    def _wraps_of(self, found: Drawer, generation: int) -> dict[bytes, SealedWrap]:
-        return {row.recipient: row for row in found.wraps if row.generation == generation}
-
-    def _is_wider(self, found: Drawer, wanted: Mapping[str, Window], generation: int) -> bool:
+    def _wider(self, found: Drawer, wanted: Mapping[str, Window], generation: int) -> set[bytes]:
+        """Return whose wraps of a generation open more than is wanted, and are not over."""
         allowed = {naming.recipient_tag(self.state.keys, who): window for who, window in wanted.items()}
-        for recipient, row in self._wraps_of(found, generation).items():
+        wider = set()
+        for recipient, row in _wraps_of(found, generation).items():
             window = self._window(row)
             over = window.not_after is not None and window.not_after <= self.at
             if not over and not (recipient in allowed and allowed[recipient].covers(window)):
-                return True
-        return False
+                wider.add(recipient)
+        return wider
 
     def _window(self, row: SealedWrap) -> Window:
         return wrap_window(self.state.keys.windows, row.sealed)
@@ -273,47 +302,61 @@ class Change:
     def _complete(
         self, found: Drawer, generation: int, wanted: Mapping[str, Window], key: PrivateKey
     ) -> None:
-        """Make the wraps that a generation lacks, and replace those that are too narrow."""
-        present = self._wraps_of(found, generation)
+        """Make the wraps that a generation lacks, replace what is too narrow, take away what is too wide."""
+        present = _wraps_of(found, generation)
+        wider = self._wider(found, wanted, generation)
         made: dict[bytes, SealedWrap] = {}
         for who, window in wanted.items():
             tag = naming.recipient_tag(self.state.keys, who)
-            if tag in present and self._window(present[tag]).covers(window):
+            if tag in present and tag not in wider and self._window(present[tag]).covers(window):
                 continue
             bound = WrapContext(self.state.vault, found.id, generation, who)
             sealed = self._keystore.wrap(key, bound_to=bound, window=window).sealed
             made[tag] = SealedWrap(generation, tag, sealed)
-        if made:
+        gone = wider | set(made)
+        if gone:
             self._connection.execute(
                 delete(_WRAPS).where(
                     *self._where(_WRAPS, found),
                     _WRAPS.c.generation == generation,
-                    _WRAPS.c.recipient.in_(list(made)),
+                    _WRAPS.c.recipient.in_(list(gone)),
                 )
             )
+        if made:
             new = [(self.state.vault, found.id, *row) for row in made.values()]
             database.insert(self._connection, _WRAPS, new)
-        kept = [row for row in found.wraps if row.generation != generation or row.recipient not in made]
+        kept = [row for row in found.wraps if row.generation != generation or row.recipient not in gone]
         self._settle(replace(found, wraps=(*kept, *made.values())))
 
-    def _rotate(self, found: Drawer, wanted: Mapping[str, Window], privates: Mapping[int, PrivateKey]) -> int:
-        openers = {generation: privates[generation].opener() for generation in found.publics}
-        rows = state.segments(self._connection, self.state, found, parts=Parts.KEYS)
-        generation, key = self._new_generation(found, wanted)
-        resealed = segment.settle(rows, {**openers, generation: key.opener()}, generation=generation)
-        self._put_locks(found, resealed)
+    def _move(self, name: DrawerName, privates: Mapping[int, PrivateKey]) -> Resealed:
+        """Seal locks of older generations to the newest, the others being destroyed once no lock needs them."""
+        found = self._existing(name)
+        if len(found.publics) == 1:
+            return Resealed(0, 0, privates)
+        behind = state.behind(self._connection, self.state, found)
+        tags = _first(behind, MOST_LOCKS)
+        rows = state.segments(self._connection, self.state, found, tags=tags, parts=Parts.KEYS)
+        old = [row for row in rows if row.generation != found.current][:MOST_LOCKS]
+        openers = {one: privates[one].opener() for one in (found.current, *{row.generation for row in old})}
+        moved = {row.segment: row for row in segment.settle(old, openers, generation=found.current)}
+        self._put_locks(found, moved.values())
+        self._restack(found, [moved.get(row.segment, row) for row in rows], tags)
+        left = sum(behind.values()) - len(moved)
+        if not left:
+            self._destroy_older(name, set(found.shelves) - set(tags))
+        there = self._existing(name).publics
+        return Resealed(len(moved), left, {one: privates[one] for one in there})
+
+    def _destroy_older(self, name: DrawerName, unseen: Iterable[bytes]) -> None:
+        """Destroy all generations but the newest, and their wraps, once the shelves not looked at yet are held too."""
+        found = self._existing(name)
+        self._shelves(found, unseen)
         for table in (_GENERATIONS, _WRAPS):
             self._connection.execute(
-                delete(table).where(*self._where(table, found), table.c.generation != generation)
+                delete(table).where(*self._where(table, found), table.c.generation != found.current)
             )
-        fresh = self._existing(found.name)
-        only = replace(
-            fresh,
-            publics={generation: key.public().raw},
-            wraps=tuple(row for row in fresh.wraps if row.generation == generation),
-        )
-        self._restack(only, resealed, set(only.shelves))
-        return len(resealed)
+        wraps = tuple(row for row in found.wraps if row.generation == found.current)
+        self._settle(replace(found, publics={found.current: found.publics[found.current]}, wraps=wraps))
 
     # --- shelves, manifest and head
 
@@ -358,3 +401,32 @@ class Change:
     def _where(self, table: Any, found: Drawer) -> tuple[Any, Any]:
         columns = table.c
         return columns.vault_id == self.state.vault, columns.drawer == found.id
+
+
+def opens_more(keys: VaultKeys, of: Drawer) -> bool:
+    """Tell whether somebody has a wrap of a drawer's newest generation, and none as wide of an older one."""
+    newest = _wraps_of(of, of.current)
+    for generation in set(of.publics) - {of.current}:
+        older = _wraps_of(of, generation)
+        for recipient, row in newest.items():
+            window = wrap_window(keys.windows, row.sealed)
+            if recipient not in older or not wrap_window(keys.windows, older[recipient].sealed).covers(
+                window
+            ):
+                return True
+    return False
+
+
+def _wraps_of(found: Drawer, generation: int) -> dict[bytes, SealedWrap]:
+    return {row.recipient: row for row in found.wraps if row.generation == generation}
+
+
+def _first(counted: Mapping[bytes, int], most: int) -> list[bytes]:
+    """Return as many shelves as hold ``most`` of what is counted."""
+    tags, room = [], most
+    for tag, count in counted.items():
+        if room <= 0:
+            break
+        tags.append(tag)
+        room -= count
+    return tags

@@ -308,6 +308,14 @@ def sizes(connection: Connection, state: VaultState, of: Drawer, tags: Iterable[
     return {bytes(row[0]): row[1] // 8 for row in connection.execute(query)}
 
 
+def behind(connection: Connection, state: VaultState, of: Drawer) -> dict[bytes, int]:
+    """Tell how many segments of each shelf say that an older generation locks them; nothing is verified."""
+    segments = _SEGMENTS.c
+    is_old = segments.generation != of.current
+    query = select(segments.tag, func.count()).where(*_at(_SEGMENTS, state, of.id), is_old)
+    return {bytes(tag): count for tag, count in connection.execute(query.group_by(segments.tag))}
+
+
 def tags_of_import(connection: Connection, state: VaultState, of: Drawer, import_id: bytes) -> list[bytes]:
     """Return the shelves where an import's segments stand; verify them by :func:`segments`."""
     query = select(_SEGMENTS.c.tag).where(*_at(_SEGMENTS, state, of.id), _SEGMENTS.c.import_id == import_id)

@@ -291,10 +291,10 @@ class TestWiderWraps:
         assert world.recipients("anna", BP, (UNIT,)) == {(UNIT, 1)}
         assert len((await world.read("anna", "anna", BP)).records) == 2
 
-    async def test_owners_next_act_completes_every_generation(
+    async def test_owners_next_act_makes_one_generation_of_all(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """With two generations standing, a grant wraps both, and the head counts all of it."""
+        """Where two stand, a grant leaves the newest, with every lock and wrap, and the head counts it."""
         await world.enter("anna")
         await world.allow("anna", "person", demo.persona("nurse-vc").identifier, BP)
         await world.add("anna", "anna", pressure("121", "81"))
@@ -302,7 +302,7 @@ class TestWiderWraps:
             away.setattr(Directory, "units_of_person", lambda *_: ())
             await world.add("anna", "anna", pressure("122", "82"))
         await world.allow("anna", "unit", demo.HOME_CARE, BP)
-        expected = {(UNIT, 1), (UNIT, 2), (HOME, 1), (HOME, 2)}
+        expected = {(UNIT, 2), (HOME, 2)}
         assert world.recipients("anna", BP, (UNIT, HOME)) == expected
         for reader in ("nurse-vc", "homecare", "anna"):
             assert len((await world.read(reader, "anna", BP)).records) == 2
