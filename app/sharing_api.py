@@ -83,6 +83,13 @@ async def see_as(request: Call) -> dict[str, Any]:
     }
 
 
+@delete("/sharing/plans/{plan_id:str}", status_code=204)
+async def close_plan(request: Call, plan_id: FromPath[str]) -> None:
+    """Say that a plan (a record's id) is closed: what was shared until then ends."""
+    house, who, alias = _mine(request)
+    await granting.carry_out(house, who, alias, granting.to_close(plan_id))
+
+
 # --- contacts
 
 
@@ -182,6 +189,7 @@ HANDLERS = (
     sharing,
     pause,
     resume,
+    close_plan,
     seers,
     see_as,
     list_contact,

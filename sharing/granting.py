@@ -102,6 +102,21 @@ def to_revoke(rule: Rule) -> Wish:
     return Wish(make, EventKind.REVOKE, rule.id, rule.categories, _deed(rule), Activity.DELETE)
 
 
+def to_close(plan: str) -> Wish:
+    """Say that a plan is closed: every allow that was to hold until then ends.
+
+    Whoever acts by mandate needs one for all of the vault, as for contacts: the allows may be of any category.
+    """
+
+    def make(rules: RuleSet) -> RuleSet:
+        kept = tuple(one for one in rules.rules if one.until_plan != plan)
+        if not plan or len(kept) == len(rules.rules):
+            raise NoSuchRuleError
+        return replace(rules, rules=kept)
+
+    return Wish(make, EventKind.REVOKE, plan, activity=Activity.DELETE)
+
+
 def to_lift(rule: Rule, lift: Lift | None, at: datetime) -> Wish:
     """Lay a block aside for a time (for all, or for one unit), or with None put it back at once."""
     if rule.effect is not Effect.BLOCK or rule.grantee.kind is GranteeKind.EMERGENCY:

@@ -142,6 +142,21 @@ async def test_a_rule_is_changed_after_a_look_at_what_that_does(http: AsyncTestC
     assert (await anna("PUT", f"/api/consents/{'0' * 32}", narrow)).status_code == 404
 
 
+async def test_closed_plan_ends_what_was_shared_until_then(http: AsyncTestClient[Litestar]) -> None:
+    """That and nothing else, on the next request; a plan that nothing hangs on is not there."""
+    anna, nurse, home = [await caller(http, one) for one in ("anna", "nurse-vc", "homecare")]
+    plan = f"02202606-{'ab' * 8}"
+    assert (await anna("POST", "/api/consents", allow(until_plan=plan))).status_code == 201
+    other = allow(grantee={"kind": "unit", "id": HOME})
+    assert (await anna("POST", "/api/consents", other)).status_code == 201
+    assert (await nurse("DELETE", f"/api/sharing/plans/{plan}")).status_code == 400
+    assert (await nurse.sees(anna.patient), await home.sees(anna.patient)) == (2, 2)
+    assert (await anna("DELETE", f"/api/sharing/plans/{plan}")).status_code == 204
+    assert (await nurse.sees(anna.patient), await home.sees(anna.patient)) == (-1, 2)
+    assert (await anna("DELETE", f"/api/sharing/plans/{plan}")).status_code == 404
+    assert "Radera" in {one["activity"] for one in (await anna("GET", "/api/accesses")).json()}
+
+
 async def test_who_sees_this_and_what_they_see(http: AsyncTestClient[Litestar]) -> None:
     """By category, by record, and as a unit sees it."""
     anna = await caller(http, "anna")

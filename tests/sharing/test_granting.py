@@ -278,6 +278,7 @@ class TestMandate:
         another = replace(own, id=granting.new_rule_id(), grantee=Grantee(GranteeKind.PROXY, "ab" * 16))
         for wish in (
             granting.to_pause(world.clock()),
+            granting.to_close("a plan"),
             granting.to_list(Contact(UNIT, "", START)),
             granting.to_grant(another),
             granting.to_revoke(own),
