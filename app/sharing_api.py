@@ -16,7 +16,7 @@ from consent.gate import NextStep, Refused
 from consent.parse import parse_contact, parse_grantee, parse_lift, parse_rule
 from consent.rules import Rule
 from identity.principal import Principal, Staff
-from sharing import asking, emergency, granting, outlook, reading
+from sharing import asking, compacting, emergency, granting, outlook, reading
 from sharing.granting import Wish
 from sharing.house import House
 from sharing.outlook import Count, Difference, Seer
@@ -37,10 +37,11 @@ class EmergencyReason(msgspec.Struct, forbid_unknown_fields=True):
 
 @get("/sharing")
 async def sharing(request: Call) -> dict[str, Any]:
-    """Whether sharing is paused, since when, and whom the citizen lists as contacts."""
+    """Whether sharing is paused, since when; whom the citizen lists as contacts; how many locks are to be re-sealed."""
     house, who, alias = _mine(request)
     rules = await granting.rules_of(house, who, alias)
-    return {"paused": to_json(rules.paused), "contacts": to_json(rules.contacts)}
+    left = await compacting.waiting(house, alias)
+    return {"paused": to_json(rules.paused), "contacts": to_json(rules.contacts), "resealing": left}
 
 
 @post("/sharing/pause", status_code=204)

@@ -102,6 +102,22 @@ async def compact(
     return head, {name: count for name, count in counts.items() if count}
 
 
+async def waiting(house: House, alias: bytes) -> int:
+    """Tell how many locks of a vault wait to be re-sealed; those that only a change of rules moves do not.
+
+    Whether it may be told is the caller's matter.
+    """
+
+    def work(connection: Connection) -> int:
+        loaded = house.load(connection, alias)
+        behind = state.lagging(connection, loaded)
+        counts = {name: behind.get(naming.drawer_id(loaded.keys, name), 0) for name in Category}
+        drawers = {name: state.drawer(connection, loaded, name) for name, count in counts.items() if count}
+        return sum(counts[name] for name, one in drawers.items() if one is not None and _is_late(loaded, one))
+
+    return await house.database.read(work)
+
+
 def _is_owner(house: House, authorization: Authorization, loaded: VaultState) -> bool:
     match authorization.ask.principal:
         case Citizen(person):

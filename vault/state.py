@@ -50,6 +50,12 @@ _EMPTY = "substr(tag, 1, 0)"  # no bytes, in both engines' words
 _LIVE = {
     parts: ", ".join(_EMPTY if name in parts.absent else name for name in Segment._fields) for parts in Parts
 }
+_LAGGING = """
+SELECT drawer, count(*) FROM segments WHERE vault_id = ? AND generation < (
+    SELECT max(generation) FROM generations
+    WHERE generations.vault_id = segments.vault_id AND generations.drawer = segments.drawer
+) GROUP BY drawer
+"""
 _AT_ONCE = 500  # shelves of a statement
 _ON_SHELVES = "FROM segments WHERE vault_id = ? AND drawer = ? AND tag IN"
 
@@ -314,6 +320,11 @@ def behind(connection: Connection, state: VaultState, of: Drawer) -> dict[bytes,
     is_old = segments.generation != of.current
     query = select(segments.tag, func.count()).where(*_at(_SEGMENTS, state, of.id), is_old)
     return {bytes(tag): count for tag, count in connection.execute(query.group_by(segments.tag))}
+
+
+def lagging(connection: Connection, state: VaultState) -> dict[bytes, int]:
+    """Tell how many segments of each drawer say that an older generation locks them; nothing is verified."""
+    return dict(rows(connection, _LAGGING, (state.vault,)))
 
 
 def tags_of_import(connection: Connection, state: VaultState, of: Drawer, import_id: bytes) -> list[bytes]:

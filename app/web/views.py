@@ -451,12 +451,16 @@ class GranteeRules:
 
 @dataclass(frozen=True, slots=True)
 class SharingView:
-    """Who may see what: rules by grantee, what staff have asked for, since when all is paused, and the contacts."""
+    """Who may see what: rules by grantee, what staff have asked for, since when all is paused, and the contacts.
+
+    ``resealing`` is how many locks wait for the keys of the newest rules.
+    """
 
     grantees: tuple[GranteeRules, ...]
     requests: tuple["AccessRequest", ...] = ()
     paused: datetime | None = None
     contacts: tuple["ContactCard", ...] = ()
+    resealing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -393,7 +393,7 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     ),
     "sharing-paused": (
         "sharing.html",
-        v.SharingView((v.GranteeRules(REGION, (LIFTED,)),), (), NOW, CONTACTS),
+        v.SharingView((v.GranteeRules(REGION, (LIFTED,)),), (), NOW, CONTACTS, 1204),
         chrome("/sharing", ANNA, v.Notice.SHARING_PAUSED),
     ),
     "seers": (

@@ -70,6 +70,7 @@ async def test_pause_and_take_up_again(http: AsyncTestClient[Litestar]) -> None:
     assert (await anna("GET", "/api/sharing")).json() == {
         "paused": START.isoformat()[:-6] + "Z",
         "contacts": [],
+        "resealing": 0,
     }
     assert (await anna("DELETE", "/api/sharing/pause")).status_code == 204
     assert await nurse.sees(anna.patient) == 2

@@ -10,7 +10,7 @@ from consent.gate import Refused
 from keys.envelope import Window
 from policies.engine import Permit, Policies
 from policies.vocabulary import Category
-from sharing import granting
+from sharing import compacting, granting
 from sharing.house import House
 from tests.world import World, weight
 from vault import change
@@ -98,8 +98,11 @@ async def test_revocation_is_whole_before_its_locks_are(
 
 async def test_owners_readings_go_on_where_a_revocation_was_stopped(stopped: World) -> None:
     """It needs no job and no step by hand."""
+    waiting = compacting.waiting
+    assert await waiting(stopped.house, stopped.alias("anna")) == 4
     for left in (1, 0, 0):
         assert await seen_by(stopped, "anna") == VALUES
+        assert await waiting(stopped.house, stopped.alias("anna")) == left
         there, of = generations(stopped)
         assert (there, of.count(1)) == ([1, 2] if left else [2], left)
     assert await seen_by(stopped, "homecare") == VALUES
@@ -137,6 +140,7 @@ async def test_reading_moves_nothing_to_a_generation_that_more_people_open(world
     assert await seen_by(world, "anna") == 1
     assert generations(world) == ([1, 2], [1])
     assert world.recipients("anna", WEIGHT, (UNIT,)) == {(UNIT, 2)}
+    assert await compacting.waiting(world.house, world.alias("anna")) == 0
 
 
 async def test_faulty_database_leaves_the_revocation_in_force(
