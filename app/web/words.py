@@ -117,6 +117,7 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.LIFT: N_("hävde en spärr för en tid, eller satte tillbaka den"),
     EventKind.CONTACT: N_("ändrade vilka som är kontakter"),
     EventKind.PAUSE: N_("pausade all delning, eller tog upp den igen"),
+    EventKind.MOVE: N_("avslutade allt hos en vårdgivare eller enhet"),
     EventKind.EMERGENCY: N_("öppnade valvet med nödöppning"),
     EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
     EventKind.READ_LOG: N_("läste loggen"),
