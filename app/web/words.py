@@ -210,6 +210,8 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.CONTACT_STRUCK: N_("Kontakten är borttagen."),
     Notice.BLOCK_LIFTED: N_("Spärren är hävd till den dag du valde. Sedan gäller den igen."),
     Notice.BLOCK_PUT_BACK: N_("Spärren gäller igen."),
+    Notice.PLACE_LEFT: N_("Klart. Det som du delade där har slutat. Sök nu ditt nya ställe, om du vill."),
+    Notice.PROPOSALS_ACCEPTED: N_("Sparat. Det du kryssade för gäller nu, och inget annat."),
     Notice.REQUEST_ACCEPTED: N_("Du har sagt ja. Det gäller från och med nu."),
     Notice.REQUEST_DECLINED: N_("Du har sagt nej. Ingenting delas."),
     Notice.REQUEST_SENT: N_("Din fråga är skickad."),
