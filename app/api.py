@@ -16,6 +16,7 @@ from app.errors import BadRequestError, NotFoundError
 from app.fhir import whole
 from app.fhir.bundle import form
 from app.login import enter
+from app.moving_api import HANDLERS as MOVING
 from app.security import Access, demand_fresh, principal, valv_of
 from app.sharing_api import HANDLERS as SHARING
 from app.sharing_api import difference, posted_rule
@@ -344,6 +345,7 @@ API = Router(
         reviews,
         export,
         *SHARING,
+        *MOVING,
     ],
     opt={"access": Access.BEARER},
     tags=["API"],

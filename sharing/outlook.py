@@ -5,7 +5,7 @@ the rules name they stand under, and what the policies know of them. Nothing is 
 counted of the asker's own reading, which the log has.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -100,19 +100,40 @@ async def preview(house: House, principal: Principal, alias: bytes, wish: Wish) 
         consent.gate.Refused: the principal may not manage sharing here.
         Exception: what the wish raises of the rules as they stand.
     """
+    (found,) = await previews(house, principal, alias, [wish])
+    return found
+
+
+async def previews(
+    house: House, principal: Principal, alias: bytes, wishes: Sequence[Wish]
+) -> tuple[tuple[Difference, ...], ...]:
+    """Return of each of some changes what it alone would do; all is asked, read and logged once.
+
+    It raises what :func:`preview` does.
+    """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await ask_to_look(house, principal, vault_state)
-    before, after = vault_state.rules, wish.make(vault_state.rules)
+    looks = [_looked(house, vault_state, wish.make(vault_state.rules)) for wish in wishes]
+    counts = await _count(house, principal, alias, [pair for look in looks for pair in look.values()])
+    directory = house.directory()
+    return tuple(
+        _told(_difference(directory, one, *pair, counts) for one, pair in look.items()) for look in looks
+    )
+
+
+def _looked(house: House, vault_state: VaultState, after: RuleSet) -> dict[Seers, tuple[Sight, Sight]]:
+    """Return what everyone sees under the rules as they are, and as they would be."""
+    before = vault_state.rules
     begins = [rule.valid_from for rule in set(after.rules) - set(before.rules) if rule.valid_from]
     at = max((house.clock(), *begins))
     people = list(seers(house, vault_state, before, after))
     old, new = (sights(house, vault_state, rules, people, at) for rules in (before, after))
-    pairs = {one: (old[one], new[one]) for one in people}
-    counts = await _count(house, principal, alias, pairs.values())
-    found = (_difference(house.directory(), one, *pair, counts) for one, pair in pairs.items())
-    return tuple(
-        sorted((one for one in found if one.gains or one.loses), key=lambda one: (one.name, -one.people))
-    )
+    return {one: (old[one], new[one]) for one in people}
+
+
+def _told(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    some = (one for one in found if one.gains or one.loses)
+    return tuple(sorted(some, key=lambda one: (one.name, -one.people)))
 
 
 async def who_sees(

@@ -2,7 +2,16 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.web import citizen, import_pages, login, review, seeing_pages, sharing_pages, staff
+from app.web import (
+    citizen,
+    import_pages,
+    login,
+    moving_pages,
+    review,
+    seeing_pages,
+    sharing_pages,
+    staff,
+)
 
 PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
@@ -38,6 +47,10 @@ PAGES: list[HTTPRouteHandler] = [
     seeing_pages.strike_contact,
     seeing_pages.pause,
     seeing_pages.lift,
+    moving_pages.show_move,
+    moving_pages.leave,
+    moving_pages.show_proposals,
+    moving_pages.accept,
     # staff
     staff.show_find,
     staff.find,

@@ -39,6 +39,11 @@ GET  /sharing/as                            who, unit                           
 GET  /sharing/contacts                      who                                        ContactsView          contacts.html
 POST /sharing/contacts                      grantee* (kind:id), role, who              → 303 /sharing/contacts
 POST /sharing/contacts/end                  grantee*                                   → 303 /sharing/contacts
+GET  /sharing/move                          from (kind:id)                             MoveView; with from   move.html
+                                                                                       LeaveView             leave.html
+POST /sharing/move                          from*                                      → 303 /sharing/move/new
+GET  /sharing/move/new                      from*, who, unit                           ProposalsView         proposals.html
+POST /sharing/move/new                      from*, unit*, accept* (ProposalCard.key)   → 303 /sharing        proposals.html if errors
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
@@ -96,6 +101,8 @@ class Notice(StrEnum):
     CONTACT_STRUCK = "contact-struck"
     BLOCK_LIFTED = "block-lifted"
     BLOCK_PUT_BACK = "block-put-back"
+    PLACE_LEFT = "place-left"
+    PROPOSALS_ACCEPTED = "proposals-accepted"
     REQUEST_ACCEPTED = "request-accepted"
     REQUEST_DECLINED = "request-declined"
     REQUEST_SENT = "request-sent"

@@ -8,7 +8,9 @@ from decimal import Decimal
 from app.web import views as v
 from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
+from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, ProposalCard, ProposalsView
 from audit.events import Activity, ActorKind, Decision, EventKind
+from consent.moving import Missing
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from vault.record import AuthorKind, Origin
 
@@ -440,6 +442,43 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
             v.FormState({"who": ("bj",)}, (v.FieldError("grantee", v.FieldProblem.UNKNOWN_GRANTEE),)),
         ),
         chrome("/sharing/contacts", ANNA),
+    ),
+    "move": (
+        "move.html",
+        MoveView((PlaceCard(BJORKEN, 2, 1), PlaceCard(REGION, 2, 0)), (LeftCard(HEMTJANST, NOW),)),
+        chrome("/sharing/move", ANNA),
+    ),
+    "move-nothing": ("move.html", MoveView(()), chrome("/sharing/move", ANNA)),
+    "leave": (
+        "leave.html",
+        LeaveView(BJORKEN, (ALLOW,), CONTACTS[:1], CHANGES),
+        chrome(f"/sharing/move?from={BJORKEN.key}", ANNA),
+    ),
+    "proposals-search": (
+        "proposals.html",
+        ProposalsView(BJORKEN, (), None, (), v.FormState({"who": ("xyz",)})),
+        chrome("/sharing/move/new", ANNA, v.Notice.PLACE_LEFT),
+    ),
+    "proposals": (
+        "proposals.html",
+        ProposalsView(
+            BJORKEN,
+            (HEMTJANST,),
+            HEMTJANST,
+            (
+                ProposalCard("r1", BJORKEN, rule=replace(ALLOW, grantee=HEMTJANST), gains=CHANGES),
+                ProposalCard("r2", BJORKEN, rule=replace(ADD, grantee=HEMTJANST)),
+                ProposalCard(BJORKEN.key, BJORKEN, contact=replace(CONTACTS[0], grantee=HEMTJANST)),
+                *(ProposalCard(f"m-{why}", ROLE, missing=why) for why in Missing),
+            ),
+            v.FormState({"who": ("hem",)}, (v.FieldError("accept", v.FieldProblem.CHOOSE_SOME),)),
+        ),
+        chrome("/sharing/move/new", ANNA),
+    ),
+    "proposals-none": (
+        "proposals.html",
+        ProposalsView(BJORKEN, (HEMTJANST,), HEMTJANST, ()),
+        chrome("/sharing/move/new", ANNA),
     ),
     "sharing-proxy": ("sharing.html", v.SharingView(()), chrome("/sharing", KARIN)),
     "rule-form": (
