@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
-from app import demo, proofs, uploads
+from app import demo, proofs, seeing_api, uploads
 from app.errors import BadRequestError, NotFoundError
 from app.fhir import whole
 from app.fhir.bundle import form
@@ -337,6 +337,7 @@ API = Router(
         end_consent,
         preview_consent,
         *proofs.HANDLERS,
+        *seeing_api.HANDLERS,
         ask_for_access,
         list_requests,
         answer_request,

@@ -35,6 +35,19 @@ _SEARCHED = {
     "_count": "how many a page",
     "_cursor": "from where: as the next link has it",
 }
+#: The query parameters that handlers under ``/api`` read themselves.
+_ASKED = {
+    "/api/consents/at": {"day": "a Swedish day, as 2026-01-31", "category": "one of ours"},
+    "/api/sharing/seers": {"category": "one of ours", "record": "or the id of a record"},
+    "/api/sharing/as": {
+        "unit": "HSA-id of the unit whose staff's eyes are borrowed",
+        "whom": "person:<HSA-id> or role:<unit>/<title>: one there whom the rules name",
+    },
+}
+_ASKED["/api/sharing/as/records"] = {
+    **_ASKED["/api/sharing/as"],
+    **{name: _SEARCHED[name] for name in ("category", "_count", "_cursor")},
+}
 
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +59,9 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
                 operation["security"] = [{"Bearer": []}]
             if path.startswith("/fhir") and method == "get":
                 operation["parameters"] = [*operation.get("parameters", []), *_parameters(path)]
+            if method == "get" and path in _ASKED:
+                told = [_parameter(name, text) for name, text in _ASKED[path].items()]
+                operation["parameters"] = [*operation.get("parameters", []), *told]
             if (method, path) == ("post", "/api/imports"):
                 operation["parameters"] = [_parameter("rehearse", "true: read it and store nothing")]
             body = _body(path, method)

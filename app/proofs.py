@@ -14,7 +14,7 @@ from app.whose import alias_for, parse_category
 from consent.codec import rule_to_json
 from sharing import again, history, receipts
 from sharing.again import Again, Unknown, Verdict
-from sharing.history import Reach, Version
+from sharing.history import Reach, Stretch, Version
 
 Call = Request[Any, Any, State]
 #: What a receipt's header names it.
@@ -33,7 +33,7 @@ async def versions_of_consents(request: Call) -> list[dict[str, Any]]:
 
 @get("/consents/at")
 async def who_could_see(request: Call) -> dict[str, Any]:
-    """Who beside the citizen could see a category on a day, and by which rules."""
+    """Who beside the citizen could see a category on a day, when of it, and by which rules."""
     who, day, category = (
         principal(request),
         _day(request),
@@ -41,6 +41,14 @@ async def who_could_see(request: Call) -> dict[str, Any]:
     )
     found = await history.who_could(valv_of(request).house, who, alias_for(who, None), category, day)
     return {"day": day.isoformat(), "category": category, "could": [_reach(one) for one in found]}
+
+
+@get("/consents/{rule_id:str}/history")
+async def history_of_consent(request: Call, rule_id: FromPath[str]) -> list[dict[str, Any]]:
+    """What became of a rule, also of one that was revoked, newest first: the rule as each version had it."""
+    who = principal(request)
+    found = await history.of_rule(valv_of(request).house, who, alias_for(who, None), rule_id)
+    return [_state(one) for one in reversed(found)]
 
 
 @get("/consents/{rule_id:str}/receipt")
@@ -76,7 +84,14 @@ async def decision(request: Call, entry_id: FromPath[str]) -> dict[str, Any]:
             return {"id": entry_id, **at, "unknown": made}
 
 
-HANDLERS = (versions_of_consents, who_could_see, receipt_of_consent, receipt_key, decision)
+HANDLERS = (
+    versions_of_consents,
+    who_could_see,
+    history_of_consent,
+    receipt_of_consent,
+    receipt_key,
+    decision,
+)
 
 
 # --- shapes
@@ -104,12 +119,32 @@ def _version(one: Version) -> dict[str, Any]:
     }
 
 
+def _state(one: history.State) -> dict[str, Any]:
+    return {
+        "version": one.version,
+        "since": None if one.since is None else one.since.isoformat(),
+        "rule": None if one.rule is None else rule_to_json(one.rule),
+    }
+
+
 def _reach(one: Reach) -> dict[str, Any]:
     return {
         "grantee": one.node,
         "name": one.name,
+        "people": one.people,
         "could": one.could,
         "by_law": one.by_law,
+        "rules": list(one.allows),
+        "blocks": list(one.blocks),
+        "times": [_stretch(part) for part in one.stretches],
+    }
+
+
+def _stretch(one: Stretch) -> dict[str, Any]:
+    return {
+        "from": one.since.isoformat(),
+        "to": one.until.isoformat(),
+        "could": one.could,
         "rules": list(one.allows),
         "blocks": list(one.blocks),
     }

@@ -72,18 +72,6 @@ async def seers(request: Call) -> dict[str, Any]:
     return {"seers": [_seer(one) for one in seen]}
 
 
-@get("/sharing/as")
-async def see_as(request: Call) -> dict[str, Any]:
-    """How much of each category a unit sees, of how much there is."""
-    house, who, alias = _mine(request)
-    found = await outlook.see_as(house, who, alias, request.query_params.get("unit", ""))
-    return {
-        "categories": {
-            name: {"all": count.before, "seen": count.after} for name, count in found.items() if count.before
-        }
-    }
-
-
 @delete("/sharing/plans/{plan_id:str}", status_code=204)
 async def close_plan(request: Call, plan_id: FromPath[str]) -> None:
     """Say that a plan (a record's id) is closed: what was shared until then ends."""
@@ -143,6 +131,18 @@ async def lift(request: Call, rule_id: FromPath[str], data: JSONBody[dict[str, A
     await granting.carry_out(house, who, alias, wish)
 
 
+@post("/consents/{rule_id:str}/lift/preview", status_code=200)
+async def preview_lift(
+    request: Call, rule_id: FromPath[str], data: JSONBody[dict[str, Any]]
+) -> dict[str, Any]:
+    """What laying a block aside would do; with ``{}``, what putting it back would."""
+    house, who, alias = _mine(request)
+    rule = await granting.find_rule(house, who, alias, rule_id)
+    wish = granting.to_lift(rule, parse_lift(data) if data else None, house.clock())
+    found = await outlook.preview(house, who, alias, wish)
+    return {"changes": [difference(one) for one in found]}
+
+
 @delete("/consents/{rule_id:str}/lift", status_code=204)
 async def put_back(request: Call, rule_id: FromPath[str]) -> None:
     """Put a block back that was laid aside."""
@@ -192,12 +192,12 @@ HANDLERS = (
     resume,
     close_plan,
     seers,
-    see_as,
     list_contact,
     strike_contact,
     change,
     preview,
     lift,
+    preview_lift,
     put_back,
 )
 

@@ -4,22 +4,24 @@ Each version of the rules is kept and vouched for (:mod:`vault.versions`). Where
 is taken as the directory has it today: it keeps no past of its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
 from consent.ages import start_of
-from consent.index import Index, Match
-from consent.nodes import NETWORK, Standing, node_of
+from consent.index import Index
+from consent.nodes import standing
 from consent.recipients import guardian_window
-from consent.rules import Grantee, Rule, RuleSet
-from identity.directory import Directory
+from consent.rules import Rule, RuleSet
 from identity.principal import Principal
-from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
-from sharing.granting import ask_to_look
-from sharing.house import House
+from policies.vocabulary import Action, Category
+from sharing import outlook
+from sharing.granting import NoSuchRuleError, ask_to_look
+from sharing.house import House, purpose_of
+from sharing.outlook import Seers
 from vault.state import Profile, VaultState
 from vault.versions import versions
 
@@ -38,19 +40,55 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Who could see a category on a day: a node, and the ids of the rules that let it in, at some moment of the day.
+class State:
+    """A rule as a version of the rules made it, ``since`` then; None where that version ended it."""
 
-    ``blocks`` stood against it; ``could`` tells whether anything was open all the same. A guardian (``by_law``) needs
-    no rule.
+    version: int
+    since: datetime | None
+    rule: Rule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a day, ``since <= t < until``: the ids of the rules that let somebody in, and of what stood against it.
+
+    ``could`` tells whether anything was open all the same.
+    """
+
+    since: datetime
+    until: datetime
+    allows: tuple[str, ...]
+    blocks: tuple[str, ...]
+    could: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Who could see a category on a day, or would have but for a block: people of one unit who are decided alike.
+
+    ``people`` is 0 for a unit of which the directory names no staff. A guardian (``by_law``) needs no rule.
     """
 
     node: str
     name: str
-    allows: tuple[str, ...] = ()
-    blocks: tuple[str, ...] = ()
-    could: bool = True
+    people: int
+    stretches: tuple[Stretch, ...]
     by_law: bool = False
+
+    @property
+    def could(self) -> bool:
+        """Tell whether anything was open at any moment of the day."""
+        return any(one.could for one in self.stretches)
+
+    @property
+    def allows(self) -> tuple[str, ...]:
+        """The ids of all rules that let them in that day."""
+        return tuple(dict.fromkeys(rule for one in self.stretches for rule in one.allows))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The ids of all blocks that stood against it that day."""
+        return tuple(dict.fromkeys(rule for one in self.stretches for rule in one.blocks))
 
 
 async def of_rules(house: House, principal: Principal, alias: bytes) -> tuple[Version, ...]:
@@ -65,23 +103,64 @@ async def of_rules(house: House, principal: Principal, alias: bytes) -> tuple[Ve
     return tuple(_version(one, old) for one, old in zip(found, before, strict=True))
 
 
-async def who_could(
-    house: House, principal: Principal, alias: bytes, category: Category, day: date
-) -> tuple[Reach, ...]:
-    """Return who beside the owner could see a category on a Swedish day, by which rules, to one who may manage them.
+async def of_rule(house: House, principal: Principal, alias: bytes, rule_id: str) -> tuple[State, ...]:
+    """Return what became of a rule that is or was among a vault's, the oldest first, to one who may manage them.
 
     Raises:
+        sharing.granting.NoSuchRuleError: there never was one of that id.
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version is not as it was.
     """
+    _, found = await take(house, principal, alias)
+    return life_of(found, rule_id)
+
+
+def life_of(found: Iterable[RuleSet], rule_id: str) -> tuple[State, ...]:
+    """Return what became of a rule in some versions, which come the newest first; raise NoSuchRuleError for nothing."""
+    states = list[State]()
+    for rules in reversed(tuple(found)):
+        rule = next((one for one in rules.rules if one.id == rule_id), None)
+        if rule != (states[-1].rule if states else None):
+            states.append(State(rules.version, rules.written, rule))
+    if not states:
+        raise NoSuchRuleError
+    return tuple(states)
+
+
+async def who_could(
+    house: House, principal: Principal, alias: bytes, category: Category, day: date
+) -> tuple[Reach, ...]:
+    """Return who beside the owner could see a category on a Swedish day, when and by which rules.
+
+    It is what :func:`sharing.outlook.who_sees` tells of now, put for each moment of the day at which something turned,
+    under the rules of that moment.
+
+    Raises:
+        consent.gate.Refused: the principal may not manage sharing here.
+        vault.errors.TamperedError: a version is not as it was.
+    """
     loaded, found = await take(house, principal, alias)
-    directory = house.directory()
-    reach = _Reached(directory)
-    for rules, moments in _moments(found, day):
+    moments = list(_moments(found, day))
+    people = tuple(outlook.seers(house, loaded, *(rules for rules, _, _ in moments)))
+    reached: dict[Seers, list[Stretch]] = {one: [] for one in people}
+    for rules, since, until in moments:
+        seen = outlook.sights(
+            house, loaded, rules, people, since, actions=(Action.READ,), categories=(category,)
+        )
         index = Index(rules)
-        for at in moments:
-            reach.look(index, category, at)
-    return (*_guardians(loaded.profile, day), *reach.told())
+        for one in people:
+            fit = index.match(standing(one.example), Action.READ, category, purpose_of(one.example), since)
+            could = (Action.READ, category) in seen[one]
+            if could or fit.allows:
+                _go_on(reached[one], Stretch(since, until, _ids(fit.allows), _ids(fit.denies), could))
+    directory = house.directory()
+    reaches = (
+        Reach(one.node, directory.node_name(one.node), one.people, tuple(stretches))
+        for one, stretches in reached.items()
+        if stretches
+    )
+    guardians = _guardians(loaded.profile, day)
+    return (*guardians, *sorted(reaches, key=lambda one: (one.name, -one.people)))
 
 
 async def take(house: House, principal: Principal, alias: bytes) -> tuple[VaultState, tuple[RuleSet, ...]]:
@@ -112,15 +191,15 @@ def _version(one: RuleSet, before: RuleSet) -> Version:
 # --- who could
 
 
-def _moments(found: Sequence[RuleSet], day: date) -> Iterator[tuple[RuleSet, list[datetime]]]:
-    """Yield the versions in force on a day, the newest first, each with the moments at which something turned."""
+def _moments(found: Sequence[RuleSet], day: date) -> Iterator[tuple[RuleSet, datetime, datetime]]:
+    """Yield the versions in force on a day, each for every stretch of it in which nothing turned, the first first."""
     begin, end = start_of(day), start_of(day + timedelta(days=1))
-    until = end
-    for rules in found:
+    for rules, later in reversed(tuple(zip(found, (None, *found), strict=False))):
         since = begin if rules.written is None else max(begin, rules.written)
+        until = end if later is None or later.written is None else min(end, later.written)
         if since < until:
-            yield rules, sorted({since, *(at for at in _turns(rules) if since < at < until)})
-        until = min(until, since)
+            turns = sorted({since, *(at for at in _turns(rules) if since < at < until), until})
+            yield from ((rules, *pair) for pair in pairwise(turns))
 
 
 def _turns(rules: RuleSet) -> Iterator[datetime]:
@@ -132,77 +211,27 @@ def _turns(rules: RuleSet) -> Iterator[datetime]:
         yield from (at for at in (contact.since, contact.until) if at is not None)
 
 
-@dataclass(slots=True)
-class _Reached:
-    """Who was found to be let in or stopped so far, by node."""
-
-    directory: Directory
-    found: dict[str, Reach] = field(default_factory=dict)
-
-    def look(self, index: Index, category: Category, at: datetime) -> None:
-        """Ask about everybody whom an allow of that moment's rules names."""
-        for grantee in _named(index.rules, category):
-            who = _standing(grantee, self.directory)
-            fit = index.match(who, Action.READ, category, Purpose.CARE, at)
-            if fit.allows:
-                self._note(node_of(grantee), fit)
-
-    def told(self) -> Iterable[Reach]:
-        """Return what was found, by node."""
-        return (self.found[node] for node in sorted(self.found))
-
-    def _note(self, node: str, fit: Match) -> None:
-        before = self.found.get(node) or Reach(node, self.directory.node_name(node), could=False)
-        stopped = any(rule.takes_all for rule in fit.denies)
-        self.found[node] = Reach(
-            node,
-            before.name,
-            _together(before.allows, fit.allows),
-            _together(before.blocks, fit.denies),
-            before.could or not stopped,
-        )
-
-
-def _together(ids: tuple[str, ...], rules: tuple[Rule, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*ids, *(rule.id for rule in rules))))
-
-
-def _named(rules: RuleSet, category: Category) -> Iterator[Grantee]:
-    """Yield whom the allows of reading name, once each: for the network, the contacts."""
-    found: Mapping[Grantee, None] = {
-        grantee: None
-        for rule in rules.rules
-        if rule.effect is Effect.ALLOW and Action.READ in rule.actions and category in rule.categories
-        for grantee in _those(rule.grantee, rules)
-    }
-    yield from found
-
-
-def _those(grantee: Grantee, rules: RuleSet) -> Iterator[Grantee]:
-    if grantee.kind is GranteeKind.NETWORK:
-        yield from (contact.grantee for contact in rules.contacts)
+def _go_on(stretches: list[Stretch], more: Stretch) -> None:
+    """Add a stretch; where nothing changed for these people, the last one goes on."""
+    last = stretches[-1] if stretches else None
+    if (
+        last is not None
+        and replace(last, since=more.since, until=more.until) == more
+        and last.until == more.since
+    ):
+        stretches[-1] = replace(last, until=more.until)
     else:
-        yield grantee
+        stretches.append(more)
 
 
-def _standing(grantee: Grantee, directory: Directory) -> Standing:
-    """Return under which nodes those stand whom a grantee names."""
-    node = node_of(grantee)
-    match grantee.kind:
-        case GranteeKind.PROXY:
-            return Standing((node,))
-        case GranteeKind.ROLE:
-            units = [f"unit:{grantee.id.partition('/')[0]}"]
-        case GranteeKind.PERSON:
-            units = [f"unit:{one}" for one in directory.units_of_person(grantee.id)]
-        case _:
-            return Standing((node, *directory.above(node)), (NETWORK,))
-    over = [over for unit in units for over in (unit, *directory.above(unit))]
-    return Standing(tuple(dict.fromkeys((node, *over))), (NETWORK,))
+def _ids(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(rule.id for rule in rules)
 
 
 def _guardians(profile: Profile, day: date) -> Iterator[Reach]:
     """Yield a child's guardians, whose access ends by law at a birthday."""
     ends = guardian_window(profile.birth_date).not_after
     if not profile.protected and ends is not None and start_of(day) < ends:
-        yield from (Reach(f"proxy:{one.hex()}", "", by_law=True) for one in profile.guardians)
+        end = min(ends, start_of(day + timedelta(days=1)))
+        all_day = (Stretch(start_of(day), end, (), (), could=True),)
+        yield from (Reach(f"proxy:{one.hex()}", "", 1, all_day, by_law=True) for one in profile.guardians)

@@ -114,7 +114,7 @@ async def previews(
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await ask_to_look(house, principal, vault_state)
     looks = [_looked(house, vault_state, wish.make(vault_state.rules)) for wish in wishes]
-    counts = await _count(house, principal, alias, [pair for look in looks for pair in look.values()])
+    counts = await count(house, principal, alias, [pair for look in looks for pair in look.values()])
     directory = house.directory()
     return tuple(
         _told(_difference(directory, one, *pair, counts) for one, pair in look.items()) for look in looks
@@ -161,28 +161,6 @@ async def who_sees(
     return tuple(sorted(found, key=lambda one: (_ACTIONS.index(one.action), one.name, -one.people)))
 
 
-async def see_as(
-    house: House, principal: Principal, alias: bytes, unit: str, categories: tuple[Category, ...] = ()
-) -> dict[Category, Count]:
-    """Return how much of each category a unit sees of the owner's vault: ``before`` all there is, ``after`` theirs.
-
-    Raises:
-        consent.gate.Refused: the principal may not manage sharing here.
-        identity.directory.NotInDirectoryError: there is no such unit.
-    """
-    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
-    someone = Seers(f"unit:{unit}", 0, _somebody(house.directory().unit(unit)))
-    seen = sights(house, vault_state, vault_state.rules, [someone], house.clock())[someone]
-    whole = {(Action.READ, category): _WHOLE for category in categories or tuple(Category)}
-    counts = await _count(house, principal, alias, [(whole, {**seen})])
-    return {
-        category: counts[category, _WHOLE, seen.get((Action.READ, category))]
-        for _, category in whole
-        if (category, _WHOLE, seen.get((Action.READ, category))) in counts
-    }
-
-
 # --- whom the rules reach
 
 
@@ -206,7 +184,7 @@ def seers(house: House, vault_state: VaultState, *sets: RuleSet) -> Iterator[See
         yield Seers(f"unit:{unit_id}", len({one.id for one in people}), people[0])
     for unit in directory.units.values():
         if unit.id not in staffed and (open_to_all or not nodes.isdisjoint(unit.nodes())):
-            yield Seers(f"unit:{unit.id}", 0, _somebody(unit))
+            yield Seers(f"unit:{unit.id}", 0, somebody(unit))
     yield from _others(directory, vault_state, sets)
 
 
@@ -236,26 +214,33 @@ def _named(sets: Iterable[RuleSet]) -> frozenset[str]:
 
 def _lets_anybody(house: House, vault_state: VaultState) -> bool:
     """Tell whether the lawful basis lets staff in without any rule."""
-    anybody = [Seers("", 0, _somebody(unit)) for unit in house.directory().units.values()][:1]
+    anybody = [Seers("", 0, somebody(unit)) for unit in house.directory().units.values()][:1]
     return any(sights(house, vault_state, RuleSet(0), anybody, house.clock()).values())
 
 
-def _somebody(unit: Unit) -> Staff:
+def somebody(unit: Unit) -> Staff:
     """Return a member of staff as anybody at a unit is: on a commission of care, of no title, without a licence."""
     commission = Commission("", "", Purpose.CARE, CommissionRight.CARE, unit)
     return Staff("", "", "", "", commission)
 
 
 def sights(
-    house: House, vault_state: VaultState, rules: RuleSet, people: Iterable[Seers], at: datetime
+    house: House,
+    vault_state: VaultState,
+    rules: RuleSet,
+    people: Iterable[Seers],
+    at: datetime,
+    *,
+    actions: tuple[Action, ...] = _ACTIONS,
+    categories: tuple[Category, ...] = tuple(Category),
 ) -> dict[Seers, Sight]:
     """Return what each may do under some rules at a moment, as the gate would decide it; they are compiled once."""
     subject, policies, indexes = house.subject(vault_state), house.gate.policies, Indexes(limit=1)
 
     def sight(who: Principal) -> Sight:
         found: dict[tuple[Action, Category], Scope] = {}
-        for action in _ACTIONS:
-            matter = Matter(who, subject, Deed(action), at, purpose_of(who), tuple(Category))
+        for action in actions:
+            matter = Matter(who, subject, Deed(action), at, purpose_of(who), categories)
             match judge(matter, Need.SOME, rules=rules, policies=policies, indexes=indexes):
                 case Granted(scopes=scopes):
                     found |= {(action, category): scope for category, scope in scopes.items()}
@@ -269,13 +254,15 @@ def sights(
 # --- how much of it there is
 
 _Rows = tuple[list[Kind], Numbers, Numbers, Numbers | None]
-_Counts = dict[tuple[Category, Scope | None, Scope | None], Count]
-_WHOLE = Scope((), (), frozenset())
+#: How many records each pair of scopes opens, by category.
+Counts = dict[tuple[Category, Scope | None, Scope | None], Count]
+#: All of a category, to count against.
+WHOLE = Scope((), (), frozenset())
 
 
-async def _count(
+async def count(
     house: House, principal: Principal, alias: bytes, pairs: Iterable[tuple[Sight, Sight]]
-) -> _Counts:
+) -> Counts:
     """Count the records of each pair of scopes that stands against each other, by the asker's own reading."""
     wanted: dict[Category, set[tuple[Scope | None, Scope | None]]] = {}
     for before, after in pairs:
@@ -286,8 +273,8 @@ async def _count(
     if not wanted:
         return {}
 
-    def work(opened: Opened) -> tuple[_Counts, Mapping[str, int]]:
-        counts: _Counts = {}
+    def work(opened: Opened) -> tuple[Counts, Mapping[str, int]]:
+        counts: Counts = {}
         for one in opened.sealed:
             if one.scope.whole:
                 counts |= _counted(opened, one, wanted[one.category])
@@ -336,10 +323,10 @@ def _of(pair: tuple[Scope | None, Scope | None], rows: _Rows, counts: Numbers) -
 def _mask(scope: Scope | None, rows: _Rows) -> Mask:
     if scope is None:
         return np.zeros(len(rows[2]), dtype=np.bool_)
-    return np.ones(len(rows[2]), dtype=np.bool_) if scope is _WHOLE else scope.mask(*rows)
+    return np.ones(len(rows[2]), dtype=np.bool_) if scope is WHOLE else scope.mask(*rows)
 
 
-def _difference(directory: Directory, one: Seers, before: Sight, after: Sight, counts: _Counts) -> Difference:
+def _difference(directory: Directory, one: Seers, before: Sight, after: Sight, counts: Counts) -> Difference:
     gains, loses = list[Step](), list[Step]()
     for action in _ACTIONS:
         for category in Category:

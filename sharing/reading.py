@@ -55,7 +55,8 @@ class Query:
     """What is asked for: categories, codes and FHIR types (all, where empty), local days both included.
 
     ``month`` (``YYYY-MM``, UTC) asks for what is filed under it, and goes without days. ``emergency`` asks under an
-    opening that the asker has made (:mod:`sharing.emergency`).
+    opening that the asker has made (:mod:`sharing.emergency`). A ``lens`` is laid over what the asker may read whole,
+    so that of each category only what it opens is seen (:mod:`sharing.seeing`); it never opens anything.
     """
 
     categories: tuple[Category, ...] = ()
@@ -68,6 +69,7 @@ class Query:
     kind: EventKind = EventKind.READ
     month: str = ""
     emergency: bool = False
+    lens: Mapping[Category, Scope] | None = None
 
     @property
     def has_end(self) -> bool:
@@ -225,10 +227,11 @@ async def open_segments(
     snapshot = await _take(house, principal, alias, query, parts)
     authorization = await _authorize(house, principal, snapshot, query)
     await _demand_keys(house, authorization, snapshot, query)
+    scopes = ((category, _seen(query, category, scope)) for category, scope in authorization.scopes.items())
     sealed = tuple(
         Sealed(category, scope, snapshot.drawers[category], snapshot.rows[category])
-        for category, scope in authorization.scopes.items()
-        if category in snapshot.drawers
+        for category, scope in scopes
+        if scope is not None and category in snapshot.drawers
     )
     keys = Opening(authorization, house.keystore, snapshot.state, at=house.clock())
     # Every key that will be needed now, while the receipt is young: a long read outlives it.
@@ -384,6 +387,13 @@ async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, qu
         drawers=snapshot.drawers,
         opened=snapshot.opened,
     )
+
+
+def _seen(query: Query, category: Category, scope: Scope) -> Scope | None:
+    """Return what of a category is shown: all that is open, or under a lens, which needs all, what it lets through."""
+    if query.lens is None:
+        return scope
+    return query.lens.get(category) if scope.whole else None
 
 
 def _begin(columns: Columns) -> int:

@@ -10,11 +10,10 @@ from typing import Any
 
 from consent.codec import rule_to_json
 from consent.nodes import node_of
-from consent.rules import Rule, RuleSet
+from consent.rules import Rule
 from identity.principal import Principal
 from policies.vocabulary import Effect
-from sharing.granting import NoSuchRuleError
-from sharing.history import take
+from sharing.history import State, life_of, take
 from sharing.house import House
 
 SCHEMA = "ISO/IEC TS 27560:2023; urn:halsovalvet:consent-receipt:1"
@@ -26,18 +25,14 @@ async def of_rule(house: House, principal: Principal, alias: bytes, rule_id: str
     """Return the receipt of a rule that is or was among a vault's, to one who may manage them.
 
     Raises:
-        NoSuchRuleError: there never was one of that id.
+        sharing.granting.NoSuchRuleError: there never was one of that id.
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version of the rules is not as it was.
     """
     loaded, found = await take(house, principal, alias)
-    states = [
-        (rules, next((one for one in rules.rules if one.id == rule_id), None)) for rules in reversed(found)
-    ]
-    told = [rule for _, rule in states if rule is not None]
-    if not told:
-        raise NoSuchRuleError
-    rule, node, now = told[-1], node_of(told[-1].grantee), house.clock()
+    states = life_of(found, rule_id)
+    rule = next(one.rule for one in reversed(states) if one.rule is not None)
+    node, now = node_of(rule.grantee), house.clock()
     return {
         "receipt": {
             "schema_version": SCHEMA,
@@ -89,24 +84,22 @@ def _purpose(rule: Rule, purpose: str, node: str) -> dict[str, Any]:
     }
 
 
-def _events(states: Sequence[tuple[RuleSet, Rule | None]], now: datetime) -> Iterator[dict[str, Any]]:
+def _events(states: Sequence[State], now: datetime) -> Iterator[dict[str, Any]]:
     """Yield what became of a rule, the oldest first; who changed or ended it stands in the log."""
     before: Rule | None = None
-    for rules, rule in states:
-        match before, rule:
-            case None, Rule():
-                yield {**_event(rules, _GIVEN[rule.effect]), "entity_id": rule.author}
-            case Rule(), None:
-                yield _event(rules, "withdrawn")
-            case Rule(), Rule() if rule != before:
-                yield _event(rules, "changed")
+    for state in states:
+        match before, state.rule:
+            case None, Rule() as rule:
+                yield {**_event(state, _GIVEN[rule.effect]), "entity_id": rule.author}
+            case _, None:
+                yield _event(state, "withdrawn")
             case _:
-                pass
-        before = rule
+                yield _event(state, "changed")
+        before = state.rule
     if before is not None and before.valid_to is not None and before.valid_to <= now:
         yield {"event_time": before.valid_to.isoformat(), "event_type": "by time", "event_state": "expired"}
 
 
-def _event(rules: RuleSet, state: str) -> dict[str, Any]:
-    at = {} if rules.written is None else {"event_time": rules.written.isoformat()}
-    return {**at, "event_type": "explicit", "event_state": state, "rules_version": rules.version}
+def _event(state: State, name: str) -> dict[str, Any]:
+    at = {} if state.since is None else {"event_time": state.since.isoformat()}
+    return {**at, "event_type": "explicit", "event_state": name, "rules_version": state.version}

@@ -24,7 +24,7 @@ from consent.parse import parse_contact, parse_lift
 from consent.rules import Grantee, RuleError
 from identity.directory import Directory
 from policies.vocabulary import Category, GranteeKind
-from sharing import granting, outlook, reading
+from sharing import granting, outlook, reading, seeing
 from sharing.reading import Query
 from vault.record import parse_record_id
 
@@ -74,7 +74,7 @@ async def show_as(request: Asked) -> Answer:
     found = _found(directory, words, {GranteeKind.UNIT})
     view = SeeAsView(None, found, FormState({"who": (words,)}))
     if unit:
-        counts = await outlook.see_as(valv.house, own.principal, own.alias, unit)
+        counts = await seeing.see_as(valv.house, own.principal, own.alias, unit)
         shown_counts = {name: (one.after, one.before) for name, one in counts.items() if one.before}
         view = replace(view, unit=labels.node(directory, f"unit:{unit}"), counts=shown_counts)
     return page(request, "see_as.html", view)

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -139,6 +140,21 @@ class TestHistory:
         found = (await get(client, f"/api/consents/at?day={day}&category={BP}")).json()
         (one,) = found["could"]
         assert (one["grantee"], one["could"], one["rules"], one["blocks"]) == (f"unit:{VC}", True, [rule], [])
+        assert one["people"] > 0
+        (time,) = one["times"]
+        assert time["from"] == (world.clock() - timedelta(days=1)).isoformat()
+        assert (time["to"][11:16], time["could"], time["rules"]) == ("00:00", True, [rule])
+
+    async def test_what_became_of_one_rule(self, world: World, client: Client) -> None:
+        """The rule as each version had it, the newest first; nobody else's."""
+        rule = await world.allow("anna", "unit", VC, BP)
+        await world.allow("anna", "unit", VC, BP)
+        await world.revoke("anna", rule)
+        ended, made = (await get(client, f"/api/consents/{rule}/history")).json()
+        assert (ended["version"], ended["rule"]) == (4, None)
+        assert (made["version"], made["rule"]["id"], made["since"]) == (2, rule, world.clock().isoformat())
+        assert (await get(client, f"/api/consents/{'0' * 32}/history")).status_code == 404
+        assert (await get(client, f"/api/consents/{rule}/history", by="bo")).status_code == 404
 
     @pytest.mark.parametrize(
         "query", ["", "day=2026-03-02", "day=2026-02-30&category=blood-pressure", "day=2026-03-02&category=x"]

@@ -119,7 +119,13 @@ async def test_a_block_is_laid_aside_and_put_back(http: AsyncTestClient[Litestar
     assert (await anna("POST", f"/api/consents/{allowed}/lift", {"until": until})).status_code == 400
     assert (await anna("POST", f"/api/consents/{block}/lift", {})).status_code == 400
     assert await nurse.sees(anna.patient) == -1
+    told = await anna("POST", f"/api/consents/{block}/lift/preview", {"until": until})
+    (change,) = told.json()["changes"]
+    assert (change["grantee"], change["gains"]["read"]["blood-pressure"]["gained"]) == (f"unit:{VC}", 2)
+    assert await nurse.sees(anna.patient) == -1
     assert (await anna("POST", f"/api/consents/{block}/lift", {"until": until})).status_code == 204
+    (change,) = (await anna("POST", f"/api/consents/{block}/lift/preview", {})).json()["changes"]
+    assert change["loses"]["read"]["blood-pressure"]["lost"] == 2
     assert await nurse.sees(anna.patient) == 2
     assert (await anna("DELETE", f"/api/consents/{block}/lift")).status_code == 204
     assert await nurse.sees(anna.patient) == -1
@@ -173,6 +179,33 @@ async def test_who_sees_this_and_what_they_see(http: AsyncTestClient[Litestar]) 
     assert seen == {"categories": {"blood-pressure": {"all": 2, "seen": 1}}}
 
 
+async def test_records_are_shown_as_the_unit_would_find_them(http: AsyncTestClient[Litestar]) -> None:
+    """The very resources of their own search, page by page, down to the last byte of each."""
+    anna, nurse = await caller(http, "anna"), await caller(http, "nurse-vc")
+    path = f"/api/sharing/as/records?unit={VC}"
+    assert (await anna("GET", path)).json()["total"] == 0
+    await anna("POST", "/api/consents", allow())
+    theirs = (await nurse("GET", f"/fhir/Observation?patient={anna.patient}")).json()
+    shown = (await anna("GET", path)).json()
+    assert (shown["entry"], shown["total"]) == (theirs["entry"], 2)
+    first = (await anna("GET", f"{path}&_count=1&category=blood-pressure")).json()
+    (link,) = first["link"]
+    second = (await anna("GET", link["url"])).json()
+    assert [*first["entry"], *second["entry"]] == theirs["entry"]
+    assert (first["total"], second["total"], second.get("link")) == (2, 2, None)
+    assert (await anna("GET", f"{path}&category=body-weight")).json()["total"] == 0
+
+
+async def test_one_person_of_a_unit_may_see_more(http: AsyncTestClient[Litestar]) -> None:
+    """Whom a rule names is asked about by name; anybody else there sees nothing."""
+    anna = await caller(http, "anna")
+    nurse = "SE2321009905-TESTP001"  # the demo's, at the health centre
+    await anna("POST", "/api/consents", allow(grantee={"kind": "person", "id": nurse}))
+    path = f"/api/sharing/as?unit={VC}"
+    counts = [(await anna("GET", f"{path}{whom}")).json() for whom in ("", f"&whom=person:{nurse}")]
+    assert [one["categories"]["blood-pressure"]["seen"] for one in counts] == [0, 2]
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -182,6 +215,12 @@ async def test_who_sees_this_and_what_they_see(http: AsyncTestClient[Litestar]) 
         (f"/api/sharing/seers?record=00202601-{'0' * 16}", 404),
         ("/api/sharing/as", 404),
         ("/api/sharing/as?unit=SE0000000000-NONE", 404),
+        ("/api/sharing/as/records", 404),
+        (f"/api/sharing/as/records?unit={HOME}&whom=role:{VC}/x", 404),
+        (f"/api/sharing/as?unit={VC}&whom=x:y", 400),
+        (f"/api/sharing/as/records?unit={VC}&category=x", 400),
+        (f"/api/sharing/as/records?unit={VC}&patient={'0' * 32}", 400),
+        (f"/api/sharing/as/records?unit={VC}&_cursor=x", 400),
     ],
 )
 async def test_what_is_not_there_is_said(http: AsyncTestClient[Litestar], path: str, status: int) -> None:
@@ -200,6 +239,8 @@ async def test_it_is_the_citizens_matter_alone(http: AsyncTestClient[Litestar], 
         ("DELETE", "/api/sharing/pause", None),
         ("GET", "/api/sharing/seers?category=blood-pressure", None),
         ("GET", f"/api/sharing/as?unit={VC}", None),
+        ("GET", f"/api/sharing/as/records?unit={VC}", None),
+        ("POST", f"/api/consents/{'0' * 32}/lift/preview", {}),
         ("POST", "/api/contacts", {"grantee": UNIT}),
         ("PUT", f"/api/consents/{'0' * 32}", allow()),
     ):

@@ -3,6 +3,7 @@
 import contextlib
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,15 +11,16 @@ import pytest
 from app import demo
 from audit.errors import NoSuchEntryError
 from audit.events import Actor, Decision, Event, EventKind
+from consent.ages import start_of
 from consent.gate import Refused
 from consent.rules import Contact, Grantee, Lift
 from identity.principal import Client, Principal, Staff
 from policies.engine import INSTALLED, LAW_IN_FORCE, Policies
 from policies.vocabulary import Category, GranteeKind
-from sharing import again, granting, history
+from sharing import again, granting, history, outlook
 from sharing.again import Again, Unknown, decide_again
 from sharing.granting import Wish
-from sharing.history import Reach
+from sharing.history import Reach, State, Stretch
 from sharing.house import House
 from tests.world import World, pressure
 from vault.errors import NoKeyError
@@ -65,13 +67,18 @@ class TestWhoCould:
         world.clock.move(days=1)
         blocked = await world.block("anna", "provider", demo.REGION_EXEMPEL_CARE, BP)
         world.clock.move(days=1)
-        assert (await could(world, DAY + timedelta(days=2)))[f"unit:{VC}"] == Reach(
-            f"unit:{VC}", world.house.directory().node_name(f"unit:{VC}"), (allowed,), (blocked,), could=False
-        )
+        found = (await could(world, DAY + timedelta(days=2)))[f"unit:{VC}"]
+        assert found.name == world.house.directory().node_name(f"unit:{VC}")
+        day = (start_of(DAY + timedelta(days=2)), start_of(DAY + timedelta(days=3)))
+        assert found.stretches == (Stretch(*day, (allowed,), (blocked,), could=False),)
         rule = next(one for one in world.load("anna").rules.rules if one.id == blocked)
         lift = Lift(world.clock() + timedelta(hours=1))
         await carry_out(world, granting.to_lift(rule, lift, world.clock()))
-        assert (await could(world, DAY + timedelta(days=2)))[f"unit:{VC}"].could
+        found = (await could(world, DAY + timedelta(days=2)))[f"unit:{VC}"]
+        turns = (day[0], world.clock(), lift.until, day[1])
+        assert [(one.since, one.until) for one in found.stretches] == list(pairwise(turns))
+        assert [one.could for one in found.stretches] == [False, True, False]
+        assert [one.blocks for one in found.stretches] == [(blocked,), (), (blocked,)]
         assert not (await could(world, DAY + timedelta(days=3)))[f"unit:{VC}"].could
 
     async def test_hour_within_the_day_counts(self, world: World) -> None:
@@ -86,8 +93,32 @@ class TestWhoCould:
             valid_from=begin.isoformat(),
             valid_to=(begin + timedelta(hours=1)).isoformat(),
         )
-        assert set(await could(world)) == {f"unit:{VC}"}
+        found = await could(world)
+        assert set(found) == {f"unit:{VC}"}
+        (one,) = found[f"unit:{VC}"].stretches
+        assert (one.since, one.until) == (begin, begin + timedelta(hours=1))
         assert not await could(world, DAY + timedelta(days=1))
+
+    async def test_today_is_what_who_sees_tells(self, world: World) -> None:
+        """One computation: at this moment of the day stand just those, and for the same rules."""
+        await world.enter("anna")
+        nurse = world.who("nurse-vc")
+        assert isinstance(nurse, Staff)
+        await world.allow("anna", "region", demo.REGION_EXEMPEL, BP)
+        await world.allow("anna", "role", f"{VC}/{nurse.title}", BP, WEIGHT)
+        await world.block("anna", "unit", CLINIC, BP)
+        await world.block("anna", "person", nurse.id, BP, data_to=DAY.isoformat())
+        now = await outlook.who_sees(world.house, world.who("anna"), world.alias("anna"), BP)
+        told = await history.who_could(world.house, world.who("anna"), world.alias("anna"), BP, DAY)
+        at = world.clock()
+        then = [
+            (one.node, one.people, stretch.allows)
+            for one in told
+            for stretch in one.stretches
+            if stretch.could and stretch.since <= at < stretch.until
+        ]
+        assert len({node for node, _, _ in then}) > 1
+        assert sorted(then) == sorted((one.node, one.people, one.rules) for one in now)
 
     async def test_network_is_the_contacts_of_that_day(self, world: World) -> None:
         """And role and person by the units they stand under; nobody while sharing is paused."""
@@ -103,16 +134,15 @@ class TestWhoCould:
         await world.allow("anna", "role", role, BP)
         await world.allow("anna", "person", nurse.id, BP)
         tomorrow = DAY + timedelta(days=1)
-        assert set(await could(world, tomorrow)) == {f"unit:{CLINIC}", f"role:{role}", f"person:{nurse.id}"}
+        assert set(await could(world, tomorrow)) == {f"unit:{CLINIC}", f"unit:{VC}"}
         blocked = await world.block("anna", "unit", VC, BP)
         world.clock.move(days=1)
         found = await could(world, DAY + timedelta(days=2))
         assert {node: one.could for node, one in found.items()} == {
             f"unit:{CLINIC}": True,
-            f"role:{role}": False,
-            f"person:{nurse.id}": False,
+            f"unit:{VC}": False,
         }
-        assert found[f"role:{role}"].blocks == (blocked,)
+        assert found[f"unit:{VC}"].blocks == (blocked,)
         await carry_out(world, granting.to_pause(world.clock()))
         assert set(await could(world, DAY + timedelta(days=2))) == set(found)
         assert not await could(world, DAY + timedelta(days=3))
@@ -123,6 +153,7 @@ class TestWhoCould:
         house, karin = world.house, world.who("karin", for_="elsa")
         found = await history.who_could(house, karin, world.alias("elsa"), BP, DAY)
         assert [(one.node, one.by_law) for one in found] == [(f"proxy:{world.alias('karin').hex()}", True)]
+        assert found[0].could
         assert not await history.who_could(house, karin, world.alias("elsa"), BP, date(2036, 1, 1))
 
     async def test_only_who_manages_the_rules_may_ask(self, world: World) -> None:
@@ -160,6 +191,29 @@ async def test_history_tells_what_each_version_changed(world: World) -> None:
         (1, (), (), (), False, False),
     ]
     assert all(one.since is not None for one in found)
+
+
+async def test_life_of_a_rule_is_what_changed_it(world: World) -> None:
+    """Made, laid aside, ended: versions that other rules made are not among them."""
+    await world.enter("anna")
+    blocked = await world.block("anna", "unit", CLINIC, BP)
+    rule = next(one for one in world.load("anna").rules.rules if one.id == blocked)
+    await world.allow("anna", "unit", VC, BP)
+    world.clock.move(hours=1)
+    lift = Lift(world.clock() + timedelta(days=1))
+    await carry_out(world, granting.to_lift(rule, lift, world.clock()))
+    await world.revoke("anna", blocked)
+    found = await history.of_rule(world.house, world.who("anna"), world.alias("anna"), blocked)
+    at = world.clock()
+    assert found == (
+        State(2, at - timedelta(hours=1), rule),
+        State(4, at, replace(rule, lifts=(lift,))),
+        State(5, at, None),
+    )
+    with pytest.raises(granting.NoSuchRuleError):
+        await history.of_rule(world.house, world.who("anna"), world.alias("anna"), "0" * 32)
+    with pytest.raises(Refused):
+        await history.of_rule(world.house, world.who("nurse-vc"), world.alias("anna"), blocked)
 
 
 # --- decisions made again

@@ -13,7 +13,7 @@ from consent.parse import parse_rule
 from consent.rules import Contact, Grantee, Rule
 from keys.primitives import KeysError
 from policies.vocabulary import Action, Category, GranteeKind
-from sharing import accesses, granting, outlook
+from sharing import accesses, granting, outlook, seeing
 from sharing.granting import Wish
 from sharing.outlook import Count, Difference, Step
 from tests.world import START, World, pressure, weight
@@ -178,7 +178,7 @@ class TestPreview:
         for asked in (
             outlook.preview(world.house, world.who(who), alias, granting.to_pause(START)),
             outlook.who_sees(world.house, world.who(who), alias, BP),
-            outlook.see_as(world.house, world.who(who), alias, VC),
+            seeing.see_as(world.house, world.who(who), alias, VC),
         ):
             with pytest.raises((Refused, NoKeyError, KeysError)):
                 await asked
@@ -214,7 +214,7 @@ class TestNow:
         """Of everything there is, how much is theirs."""
         await entered(world)
         await world.allow("anna", "unit", VC, BP, data_from=START.date().isoformat())
-        found = await outlook.see_as(world.house, world.who("anna"), world.alias("anna"), VC)
+        found = await seeing.see_as(world.house, world.who("anna"), world.alias("anna"), VC)
         assert {name: (count.before, count.after) for name, count in found.items() if count.before} == {
             BP: (2, 1),
             WEIGHT: (1, 0),
