@@ -238,7 +238,7 @@ async def _changed(house: House, who: Principal, alias: bytes, rule_id: str, dat
         raise BadRequestError(
             "effect: an allow and a block do not turn into each other; end it and make a new one"
         )
-    return granting.to_grant(replace(new, id=old.id))
+    return granting.to_grant(replace(new, id=old.id), instead_of=old)
 
 
 async def _record(house: House, who: Principal, alias: bytes, record_id: str) -> Record:

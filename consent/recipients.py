@@ -117,8 +117,11 @@ class _Map:
                     yield Window(contact.since, contact.until)
 
     def _left_by(self, block: Rule, node: str) -> Window:
-        """Return when a whole block leaves a node: always, never, or while it is laid aside."""
-        over = (node, *self.above(node))
+        """Return when a whole block leaves a node: always, never, or while it is laid aside.
+
+        Who acts for the owner is none of the staff and systems that a block of the network stops.
+        """
+        over = (node,) if node.startswith(f"{GranteeKind.PROXY}:") else (node, *self.above(node))
         if node_of(block.grantee) not in over or any(self._meets(one, node) for one in block.spares):
             return Window()
         lifts = [one.until for one in block.lifts if one.grantee is None or self._meets(one.grantee, node)]

@@ -102,6 +102,10 @@ class Rule:
             )
         if Action.MANAGE in self.actions and (self.relation is None or Action.READ not in self.actions):
             raise RuleError("actions: manage is a proxy's, and goes with read")
+        if Action.MANAGE in self.actions and not self.takes_all:
+            raise RuleError(
+                "actions: manage is of whole categories, since what is shared then may be all of one"
+            )
         lifted = (one.until for one in self.lifts)
         _demand_utc(chain((self.created, self.valid_from, self.valid_to, self.confirmed), lifted))
         self._demand_effect()

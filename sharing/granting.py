@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -80,16 +81,21 @@ class Wish:
     activity: Activity = Activity.WRITE
 
 
-def to_grant(rule: Rule) -> Wish:
-    """Put an allow or a block in force; one of the same id gives way to it."""
+def to_grant(rule: Rule, *, instead_of: Rule | None = None) -> Wish:
+    """Put an allow or a block in force, ``instead_of`` one of the same id: who may not end that may not change it."""
+    about = [one for one in (rule, instead_of) if one is not None]
+    categories = frozenset(chain.from_iterable(one.categories for one in about))
+    deed = Deed.BLOCK if Deed.BLOCK in map(_deed, about) else Deed.MANAGE
 
     def make(rules: RuleSet) -> RuleSet:
+        if next((one for one in rules.rules if one.id == rule.id), None) != instead_of:
+            raise NoSuchRuleError
         kept = [one for one in rules.rules if one.id != rule.id]
         if len(kept) >= MOST_RULES:
             raise RuleError(f"there are {MOST_RULES} rules already; end some first")
         return replace(rules, rules=(*kept, rule))
 
-    return Wish(make, EventKind.GRANT, rule.id, rule.categories, _deed(rule))
+    return Wish(make, EventKind.GRANT, rule.id, categories, deed)
 
 
 def to_revoke(rule: Rule) -> Wish:

@@ -64,10 +64,8 @@ def rules(draw: st.DrawFn) -> Rule:
     blocks = grantee.kind is GranteeKind.EMERGENCY or draw(st.booleans())
     relation = Relation.REPRESENTATIVE if grantee.kind is GranteeKind.PROXY else None
     actions = draw(st.sets(st.sampled_from((Action.READ, Action.ADD)), min_size=1))
-    if relation and not blocks and Action.READ in actions:
-        actions |= draw(st.sampled_from((set[Action](), {Action.MANAGE})))
     some_records = st.frozensets(st.sampled_from(RECORDS), max_size=0 if actions != {Action.READ} else 1)
-    return Rule(
+    found = Rule(
         id="",
         effect=Effect.BLOCK if blocks else Effect.ALLOW,
         grantee=grantee,
@@ -88,6 +86,9 @@ def rules(draw: st.DrawFn) -> Rule:
         valid_from=draw(st.sampled_from((None, times[0]))),
         valid_to=draw(st.sampled_from((None, times[1]))),
     )
+    may_manage = relation is not None and not blocks and Action.READ in actions and found.takes_all
+    more = draw(st.sampled_from((frozenset(), {Action.MANAGE}))) if may_manage else frozenset()
+    return replace(found, actions=found.actions | more)
 
 
 @st.composite

@@ -11,7 +11,7 @@ from consent.gate import Refused
 from consent.parse import parse_rule
 from consent.rules import Contact, Grantee, Lift, RuleError
 from identity.principal import Citizen, Principal, Proxy, Relation
-from policies.vocabulary import Category, GranteeKind
+from policies.vocabulary import Action, Category, GranteeKind
 from sharing import granting, paging, reading, summing
 from sharing.granting import NoSuchRuleError, Wish
 from sharing.house import author_of
@@ -24,6 +24,7 @@ from vault.record import Record
 BP, WEIGHT = Category.BLOOD_PRESSURE, Category.BODY_WEIGHT
 VC = demo.HEALTH_CENTRE
 UNIT = Grantee(GranteeKind.UNIT, VC)
+_READ = frozenset({Action.READ})
 
 
 async def entered(world: World) -> None:
@@ -287,6 +288,41 @@ class TestMandate:
                 await granting.carry_out(world.house, bo(world), alias, wish)
         assert world.load("anna").rules == rules
         assert (await granting.rules_of(world.house, bo(world), alias)).rules == rules.rules
+
+    async def test_a_mandate_to_manage_is_of_whole_categories(self, world: World) -> None:
+        """Who sees some of a category by mandate must not be able to share all of it."""
+        await entered(world)
+        for terms in ({"codes": ["85354-9"]}, {"sources": ["device"]}, {"data_from": "2026-01-01"}):
+            with pytest.raises(RuleError, match="actions: manage"):
+                await mandate(world, "read", "manage", **terms)
+            await mandate(world, "read", **terms)
+
+    async def test_who_changes_a_rule_must_be_one_who_may_end_it(self, world: World) -> None:
+        """Else a mandate for one category ends a rule of two, or the owner's own mandates, by writing over it."""
+        await entered(world)
+        await world.enter("bo")
+        own_id = await mandate(world, "read", "manage")
+        wide_id = await world.allow("anna", "unit", VC, BP, WEIGHT)
+        alias, rules = world.alias("anna"), world.load("anna").rules
+        for old_id in (own_id, wide_id):
+            (old,) = (one for one in rules.rules if one.id == old_id)
+            new = replace(old, grantee=UNIT, relation=None, actions=_READ, categories=frozenset({BP}))
+            with pytest.raises(Refused):
+                await granting.carry_out(
+                    world.house, bo(world), alias, granting.to_grant(new, instead_of=old)
+                )
+            with pytest.raises(NoSuchRuleError):
+                await granting.carry_out(world.house, bo(world), alias, granting.to_grant(new))
+        assert world.load("anna").rules == rules
+
+    async def test_a_block_of_all_staff_leaves_whom_the_citizen_lets_act_for_them(self, world: World) -> None:
+        """The network is care's; a key that followed it otherwise than the gate would lock a representative out."""
+        await entered(world)
+        await world.enter("bo")
+        await mandate(world, "read", "manage")
+        await world.block("anna", "network", "", BP)
+        assert len((await world.read(bo(world), "anna", BP)).records) == 3
+        assert await seen(world) == []
 
     async def test_a_relative_looks_and_manages_nothing(self, world: World) -> None:
         """However the rule was written."""

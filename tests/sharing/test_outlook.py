@@ -105,7 +105,7 @@ class TestPreview:
         await done(world, granting.to_grant(wide))
         raw = {"data_from": START.date().isoformat()}
         narrow = rule(world, "unit", VC, BP, **raw)
-        (change,) = await told(world, granting.to_grant(replace(narrow, id=wide.id)))
+        (change,) = await told(world, granting.to_grant(replace(narrow, id=wide.id), instead_of=wide))
         assert change.gains == ()
         assert change.loses == (Step(READ, BP, Count(2, 1, 0, 1)), Step(READ, WEIGHT, Count(1, 0, 0, 1)))
 

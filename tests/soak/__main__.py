@@ -19,10 +19,10 @@ from typing import Any
 
 from tests import postgres
 from tests.soak import kills, memory
-from tests.soak.steps import DisagreementError, Walk
-from tests.world import World, make_template
+from tests.soak.steps import walk
+from tests.world import make_template
 
-WALK = 500  # steps in one country; then another begins, with the next seed
+WALK = 1000  # steps by one seed; then the next is taken
 MOST_MB = 400
 _REPORT = Path("build/soak.json")
 
@@ -79,15 +79,12 @@ def _kills(folder: Path, engine: str, asked: argparse.Namespace) -> dict[str, An
 def _steps(folder: Path, engine: str, asked: argparse.Namespace) -> dict[str, Any]:
     template, taken, seed = make_template(folder / "template", engine), 0, asked.seed
     while taken < asked.steps:
-        world = World.copy_of(template, folder / str(seed))
-        walk = Walk(world, seed)
         try:
-            asyncio.run(walk.go(min(WALK, asked.steps - taken)))
-        except DisagreementError as error:
-            return {"steps": taken + walk.step, "fault": str(error), "holds": False}
-        finally:
-            world.remove()
-        taken, seed = taken + walk.step, seed + 1
+            taken += walk(template, folder / str(seed), steps=min(WALK, asked.steps - taken), number=seed)
+        except AssertionError as error:
+            fault = "\n".join([str(error), *error.__notes__])
+            return {"steps": taken, "seed": seed, "fault": fault, "holds": False}
+        seed += 1
         _say(f"steps on {engine}: {taken:,} of {asked.steps:,}")
     return {"steps": taken, "first seed": asked.seed, "holds": True}
 
