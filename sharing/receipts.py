@@ -95,9 +95,11 @@ def _events(states: Sequence[tuple[RuleSet, Rule | None]], now: datetime) -> Ite
     for rules, rule in states:
         match before, rule:
             case None, Rule():
-                yield {**_event(rules, _GIVEN[rule.effect]), "entity_id": rule.author}
+                yield {**_event(rules, _GIVEN[rule.effect]), "entity_id": rule.helper or rule.author}
             case Rule(), None:
                 yield _event(rules, "withdrawn")
+            case Rule(), Rule() if before.is_pending and not rule.is_pending:
+                yield _event(rules, "confirmed")
             case Rule(), Rule() if rule != before:
                 yield _event(rules, "changed")
             case _:

@@ -117,6 +117,8 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.LIFT: N_("hävde en spärr för en tid, eller satte tillbaka den"),
     EventKind.CONTACT: N_("ändrade vilka som är kontakter"),
     EventKind.PAUSE: N_("pausade all delning, eller tog upp den igen"),
+    EventKind.PAPER: N_("lade in ett samtycke från papper"),
+    EventKind.CONFIRM: N_("bekräftade ett samtycke från papper"),
     EventKind.MOVE: N_("avslutade allt hos en vårdgivare eller enhet"),
     EventKind.EMERGENCY: N_("öppnade valvet med nödöppning"),
     EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
