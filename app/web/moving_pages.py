@@ -111,7 +111,9 @@ def _cards(request: Asked, own: Owner, found: Iterable[Proposal]) -> Iterable[Pr
             case Missing() as why:
                 yield ProposalCard(one.key, was, missing=why)
             case Rule() as rule:
-                card = replace(labels.card(valv, rule, reader=own.self_id, at=at), created=None)  # not yet made
+                card = replace(
+                    labels.card(valv, rule, reader=own.self_id, at=at), created=None
+                )  # not yet made
                 yield ProposalCard(one.key, was, rule=card, gains=gains)
             case Contact() as contact:
                 card_of = labels.contact(directory, contact)
