@@ -20,7 +20,14 @@ from sharing import granting, outlook, paper
 
 _LONGEST_SEARCH = 100
 _LISTS = ("actions", "categories")
-_DATES = ("signed", "valid_to")
+_NEEDED = {
+    "effect": FieldProblem.CHOOSE_ONE,
+    "grantee": FieldProblem.UNKNOWN_GRANTEE,
+    "actions": FieldProblem.CHOOSE_SOME,
+    "categories": FieldProblem.CHOOSE_SOME,
+    "signed": FieldProblem.NOT_SIGNED_LATELY,
+    "kept": FieldProblem.REQUIRED,
+}
 
 
 # --- staff
@@ -48,6 +55,10 @@ async def enter(request: Asked, patient: FromPath[str]) -> Answer:
         **{name: list(fields.all(name)) for name in _LISTS},
     }
     told = {name: fields.value(name).strip() for name in ("signed", "kept")}
+    if missing := tuple(
+        FieldError(name, why) for name, why in _NEEDED.items() if not fields.value(name).strip()
+    ):
+        return _show_form(request, member, alias, FormState(fields.values, missing), status=400)
     try:
         await paper.enter(valv_of(request).house, member, alias, consent, told)
     except RuleError as error:

@@ -115,6 +115,15 @@ async def test_what_is_wrong_stands_at_its_field(
         assert 'value="Pärm 3"' in answer.text
 
 
+async def test_all_that_is_missing_is_said_at_once(browser: Browser) -> None:
+    """Nobody is sent back six times."""
+    await browser.log_in("nurse-vc")
+    empty = {"grantee": "", "actions": [], "categories": [], "signed": "", "kept": " "}
+    answer = await enter(browser, alias(browser.valv, ANNA), **empty)
+    assert answer.status_code == 400
+    assert all(f'href="#{name}"' in answer.text for name in empty)
+
+
 async def test_only_staff_enter_papers(browser: Browser) -> None:
     """Neither citizens nor supervisors have the page."""
     patient = alias(browser.valv, ANNA)
