@@ -17,6 +17,7 @@ from app.fhir import whole
 from app.fhir.bundle import form
 from app.login import enter
 from app.moving_api import HANDLERS as MOVING
+from app.paper_api import HANDLERS as PAPER
 from app.security import Access, demand_fresh, principal, valv_of
 from app.sharing_api import HANDLERS as SHARING
 from app.sharing_api import difference, posted_rule
@@ -347,6 +348,7 @@ API = Router(
         export,
         *SHARING,
         *MOVING,
+        *PAPER,
     ],
     opt={"access": Access.BEARER},
     tags=["API"],

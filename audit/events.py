@@ -44,6 +44,8 @@ class EventKind(StrEnum):
     LIFT = "lift"  # a block was laid aside for a time, or put back
     CONTACT = "contact"  # somebody was listed among the contacts, or struck from them
     PAUSE = "pause"  # all sharing was paused, or taken up again
+    PAPER = "paper"  # staff entered what a citizen had consented to, or blocked, on paper
+    CONFIRM = "confirm"  # the citizen said that such an entry is theirs
     MOVE = "move"  # the citizen left a unit, a provider, a region or a municipality: what hung there ended
     EMERGENCY = "emergency"  # a vault was opened in an emergency (nödöppning)
     ACCESS_REQUEST = "access-request"

@@ -79,7 +79,7 @@ class Index:
     def _add(self, bit: int, rule: Rule) -> None:
         node = node_of(rule.grantee)
         self._subjects[node] = self._subjects.get(node, 0) | bit
-        for action in rule.actions:
+        for action in rule.holds_for:
             self._actions[action] = self._actions.get(action, 0) | bit
         for category in rule.categories:
             self._categories[category] = self._categories.get(category, 0) | bit

@@ -46,8 +46,8 @@ def hanging(rules: RuleSet, place: Grantee, directory: Directory, at: datetime) 
     """Return what hangs on a place at a moment."""
     node = node_of(place)
     return Hanging(
-        tuple(one for one in _allows(rules, at) if node in _over(one.grantee, directory)),
-        tuple(one for one in _contacts(rules, at) if node in _over(one.grantee, directory)),
+        tuple(one for one in _allows(rules, at) if node in over(one.grantee, directory)),
+        tuple(one for one in _contacts(rules, at) if node in over(one.grantee, directory)),
     )
 
 
@@ -64,7 +64,7 @@ def places(rules: RuleSet, directory: Directory, at: datetime) -> tuple[Grantee,
     """Return every place that something hangs on, narrow to wide."""
     named = [one.grantee for one in _allows(rules, at)]
     named += [one.grantee for one in _contacts(rules, at)]
-    nodes = dict.fromkeys(node for one in named for node in _over(one, directory))
+    nodes = dict.fromkeys(node for one in named for node in over(one, directory))
     found = [Grantee(GranteeKind(kind), id_) for kind, _, id_ in (node.partition(":") for node in nodes)]
     return tuple(sorted(found, key=lambda one: PLACES.index(one.kind)))
 
@@ -110,8 +110,8 @@ def _contacts(rules: RuleSet, at: datetime) -> tuple[Contact, ...]:
     return tuple(one for one in rules.contacts if one.until is None or at < one.until)
 
 
-def _over(grantee: Grantee, directory: Directory) -> tuple[str, ...]:
-    """Return the nodes that all of what a grantee names lies at or under, narrow to wide."""
+def over(grantee: Grantee, directory: Directory) -> tuple[str, ...]:
+    """Return the nodes that all of what a grantee names lies at or under, narrow to wide; maybe none."""
     match grantee.kind:
         case GranteeKind.UNIT | GranteeKind.PROVIDER | GranteeKind.REGION | GranteeKind.MUNICIPALITY:
             nodes = [node_of(grantee)]

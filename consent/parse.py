@@ -35,8 +35,15 @@ _LONGEST_TITLE = 100
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
-def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetime) -> Rule:  # noqa: A002
-    """Return the rule that was posted, under the id, author and time that we give it.
+def parse_rule(
+    raw: Mapping[str, Any],
+    *,
+    id: str,  # noqa: A002
+    author: str,
+    created: datetime,
+    helper: str = "",
+) -> Rule:
+    """Return the rule that was posted, under the id, author, time and helper that we give it.
 
     A day in ``valid_from`` is its first moment and in ``valid_to`` its last, Swedish time.
 
@@ -55,14 +62,15 @@ def parse_rule(raw: Mapping[str, Any], *, id: str, author: str, created: datetim
         sources=_texts("sources", raw, _SOURCE, f"each {', '.join(_SOURCES)}"),
         spares=frozenset(_grantee(one, "spares") for one in _list("spares", raw)),
         purposes=frozenset(_words(Purpose, "purposes", raw)),
-        data_from=_optional(raw, "data_from", _day),
-        data_to=_optional(raw, "data_to", _day),
+        data_from=_optional(raw, "data_from", parse_day),
+        data_to=_optional(raw, "data_to", parse_day),
         valid_from=_optional(raw, "valid_from", _first_moment),
         valid_to=_optional(raw, "valid_to", _last_moment),
         while_related=_flag("while_related", raw),
         until_plan=_record("until_plan", raw),
         relation=None if raw.get("relation") is None else _word(Relation, "relation", raw["relation"]),
         document=_record("document", raw),
+        helper=helper,
         author=author,
         created=created,
     )
@@ -213,7 +221,8 @@ def _optional(raw: Mapping[str, Any], name: str, parse: Callable[[str], _Parsed]
     )
 
 
-def _day(text: str) -> date:
+def parse_day(text: str) -> date:
+    """Return a day as we write it, ``2026-01-31``; a ValueError of another form."""
     if _DAY.fullmatch(text) is None:  # fromisoformat takes weeks and dates without hyphens too
         raise ValueError(text)
     return date.fromisoformat(text)
@@ -227,8 +236,8 @@ def _moment(text: str) -> datetime:
 
 
 def _first_moment(text: str) -> datetime:
-    return (_moment(text) if "T" in text else start_of(_day(text))).astimezone(UTC)
+    return (_moment(text) if "T" in text else start_of(parse_day(text))).astimezone(UTC)
 
 
 def _last_moment(text: str) -> datetime:
-    return (_moment(text) if "T" in text else start_of(_day(text) + timedelta(days=1))).astimezone(UTC)
+    return (_moment(text) if "T" in text else start_of(parse_day(text) + timedelta(days=1))).astimezone(UTC)

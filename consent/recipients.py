@@ -48,7 +48,7 @@ def recipients(
     (``above``), now and with no end. A block with an end takes no wrap away, since no job would put it back; the gate
     holds it. A block laid aside gives a wrap for as long.
     """
-    fit = [rule for rule in rules.rules if Action.READ in rule.actions and category in rule.categories]
+    fit = [rule for rule in rules.rules if Action.READ in rule.holds_for and category in rule.categories]
     found = {owner_node(vault): Window()}
     found |= {name: window for name, window in proxies if not _over(window, at)}
     blocks = [rule for rule in fit if _blocks_whole(rule, at)]

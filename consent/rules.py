@@ -122,6 +122,18 @@ class Rule:
             raise RuleError("grantee.kind: emergency can be blocked; it needs no allow")
 
     @property
+    def is_pending(self) -> bool:
+        """Tell whether a helper entered it from paper and nobody has yet said that it is the owner's."""
+        return bool(self.helper) and self.confirmed is None
+
+    @property
+    def holds_for(self) -> frozenset[Action]:
+        """The actions that it decides about now: a pending allow lets nobody read (docs/adr/0027)."""
+        if self.is_pending and self.effect is Effect.ALLOW:
+            return self.actions & {Action.ADD}
+        return self.actions
+
+    @property
     def takes_all(self) -> bool:
         """Tell whether no finer term leaves a record of its categories out."""
         return not (self.codes or self.records or self.sources or self.data_from or self.data_to)

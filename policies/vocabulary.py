@@ -65,6 +65,7 @@ class Deed(StrEnum):
     REVIEW_LOG = "review-log"  # supervisor: accesses by an organisation's own staff
     LOOKUP = "lookup"  # exchange a personal number for the vault's public id, which tells nothing
     ASK = "ask"  # ask the citizen for access
+    ASSIST = "assist"  # enter a consent that the citizen gave on paper
     EMERGENCY = "emergency"  # open in an emergency (nödöppning)
     KNOW_BLOCKED = "know-blocked"  # be told, in an emergency, that something is blocked, and whom to ask
 

@@ -3,11 +3,10 @@
 Whoever adds gets the same reply for a new record and for one that was there, and learns nothing of the rest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -110,7 +109,7 @@ async def _add_once(
     if not taken.all():
         await _log_refused(house, authorization, columns.take(~taken), need)
     marked = marks.marked(columns.take(taken), vault_state.keys.intake)
-    sorted_in = _sorted_in(marked)
+    sorted_in = sorted_by_category(marked)
     at = house.clock()
     stored, head = await house.database.write(
         lambda connection: _store(house, connection, vault_state, sorted_in, at)
@@ -161,7 +160,7 @@ async def _log_refused(house: House, authorization: Authorization, refused: Colu
     await house.log.append(beside)
 
 
-def _sorted_in(columns: Columns) -> dict[Category, Columns]:
+def sorted_by_category(columns: Columns) -> dict[Category, Columns]:
     """Return each category's rows by moment; of several that are alike, the first stays."""
     found = {}
     for category, which in _by_category(columns):
@@ -182,37 +181,55 @@ def _store(
 ) -> tuple[int, HeadRef | None]:
     change = house.change(connection, asked.vault, at)
     change.demand_rules(asked.head.rules_version)
-    fresh = {name: _fresh(house, connection, change, name, rows) for name, rows in sorted_in.items()}
-    new = {name: of for name, of in fresh.items() if of.shelves}
-    for category, of in new.items():
-        change.add(category, segment.seal_all(*of, import_id=b"", written=at))
-    return sum(len(of.rows) for of in new.values()), change.finish() if new else None
+    stored = put(house, connection, change, sorted_in)
+    return stored, change.finish() if stored else None
 
 
-class _Fresh(NamedTuple):
-    """Rows of a category that are not there yet, and where each month's go and end."""
+def put(house: House, connection: Connection, change: Change, sorted_in: Mapping[Category, Columns]) -> int:
+    """Put rows (:func:`sorted_by_category`) into a change that is under way; return how many were not there yet.
 
-    rows: Columns
-    shelves: list[tuple[Place, int]]
+    Where there are none, the change stays without any: a generation that no head counts would shut the drawer.
+    """
+    stored = 0
+    for category, rows in sorted_in.items():
+        new = _fresh(connection, change, category, rows)
+        if len(new):
+            shelves = _shelves(house, change, category, new)
+            change.add(category, segment.seal_all(new, shelves, import_id=b"", written=change.at))
+            stored += len(new)
+    return stored
 
 
-def _fresh(house: House, connection: Connection, change: Change, category: Category, rows: Columns) -> _Fresh:
-    wanted = house.wanted(change.state, category, change.at)
-    generation, public = change.generation_for(category, wanted)
+def _fresh(connection: Connection, change: Change, category: Category, rows: Columns) -> Columns:
+    """Return the rows of a category that are not there yet."""
     drawer = change.drawer(category)
-    assert drawer is not None  # noqa: S101 generation_for has made it
-    keys, months = change.state.keys, naming.months_of(rows.start)
-    tags = {month: naming.month_tag(keys, category, naming.month_named(month)) for month, _, _ in months}
+    if drawer is None:
+        return rows
+    months = naming.months_of(rows.start)
+    tags = {month: _tag(change, category, month) for month, _, _ in months}
     known: dict[bytes, list[bytes]] = {}
     for row in state.segments(connection, change.state, drawer, tags=tags.values(), parts=Parts.MARKS):
         known.setdefault(row.tag, []).append(row.fingerprints)
-    if known:
-        is_new = np.ones(len(rows), dtype=np.bool_)
-        for month, begin, end in months:
-            if found := known.get(tags[month]):
-                there = read_marks(b"".join(found))
-                is_new[begin:end] = np.isin(rows.fingerprint[begin:end], there, invert=True)
-        rows = rows.take(is_new)
-        months = naming.months_of(rows.start)
-    lock = Lock.to(public, vault=change.state.vault, drawer=drawer.id, generation=generation)
-    return _Fresh(rows, [(Place(lock, tags[month]), end) for month, _, end in months])
+    if not known:
+        return rows
+    is_new = np.ones(len(rows), dtype=np.bool_)
+    for month, begin, end in months:
+        if found := known.get(tags[month]):
+            there = read_marks(b"".join(found))
+            is_new[begin:end] = np.isin(rows.fingerprint[begin:end], there, invert=True)
+    return rows.take(is_new)
+
+
+def _shelves(house: House, change: Change, category: Category, rows: Columns) -> list[tuple[Place, int]]:
+    """Return where each month's rows go and end, under the generation that is to be added to."""
+    generation, public = change.generation_for(category, house.wanted(change.state, category, change.at))
+    keys, vault = change.state.keys, change.state.vault
+    drawer = naming.drawer_id(keys, category)
+    lock = Lock.to(public, vault=vault, drawer=drawer, generation=generation)
+    return [
+        (Place(lock, _tag(change, category, month)), end) for month, _, end in naming.months_of(rows.start)
+    ]
+
+
+def _tag(change: Change, category: Category, month: int) -> bytes:
+    return naming.month_tag(change.state.keys, category, naming.month_named(month))

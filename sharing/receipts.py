@@ -90,9 +90,11 @@ def _events(states: Sequence[State], now: datetime) -> Iterator[dict[str, Any]]:
     for state in states:
         match before, state.rule:
             case None, Rule() as rule:
-                yield {**_event(state, _GIVEN[rule.effect]), "entity_id": rule.author}
+                yield {**_event(state, _GIVEN[rule.effect]), "entity_id": rule.helper or rule.author}
             case _, None:
                 yield _event(state, "withdrawn")
+            case Rule() as old, Rule() as rule if old.is_pending and not rule.is_pending:
+                yield _event(state, "confirmed")
             case _:
                 yield _event(state, "changed")
         before = state.rule

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 
 from audit.events import HeadRef
 from consent.codec import seal_rules
@@ -99,6 +99,13 @@ def create(
     connection.execute(insert(_VAULTS).values(values))
     connection.execute(insert(_ALIASES).values(alias=alias, vault_id=vault))
     return head.ref()
+
+
+def touch(connection: Connection, vault: bytes) -> None:
+    """Write to a vault's row what stands there: for an answer that must reach the disk, and change nothing."""
+    connection.execute(
+        update(_VAULTS).where(_VAULTS.c.vault_id == vault).values(created_us=_VAULTS.c.created_us)
+    )
 
 
 class Change:

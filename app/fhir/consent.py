@@ -54,6 +54,8 @@ PLAN = "urn:halsovalvet:consent:until-plan"
 EXCEPTION = "urn:halsovalvet:consent:exception"
 HELPER = "urn:halsovalvet:consent:helper"
 CONFIRMED = "urn:halsovalvet:consent:confirmed"
+#: Modifies: entered from paper and not yet confirmed, so that a permission lets nobody read.
+PENDING = "urn:halsovalvet:consent:pending"
 #: The words of an exception: whom a block spares, and for whom and how long it is laid aside.
 SPARED, LIFTED = "spared", "lifted"
 
@@ -72,6 +74,7 @@ def to_fhir(rule: Rule, *, patient_id: str, controller: str = "") -> dict[str, A
             "id": rule.id,
             "meta": {"profile": [PROFILE]},
             "extension": helper + confirmed,
+            "modifierExtension": [{"url": PENDING, "valueBoolean": True}] if rule.is_pending else [],
             "status": "active",
             "scope": _concept(*SCOPE),
             "category": [_concept(*CATEGORY)],

@@ -9,7 +9,7 @@ taken that say no more than a rule does (docs/spec/consent-v1.md). Every element
 - an exception that permits is a rule of its own, unless it is one of ours (whom a block spares, where it is lifted).
 
 The result is what ``POST /api/consents`` takes, for :func:`consent.parse.parse_rule`, with what only a rule that stands
-can have (``id``, ``created``, ``author``, ``lifts``, ``helper``, ``confirmed``).
+can have (``id``, ``created``, ``author``, ``lifts``, ``helper``, ``confirmed``; ``pending`` where it waits for that).
 """
 
 import re
@@ -113,6 +113,15 @@ def _extensions(at: Element) -> Raw:
     return found
 
 
+def _modifiers(at: Element) -> Raw:
+    for one in at.items():
+        if one.get("url").value != ours.PENDING:
+            one.refuse("a modifier that is not known here")
+        if one.get("valueBoolean").value is not True:
+            one.get("valueBoolean").refuse("true")
+    return {"pending": True}
+
+
 _CONSENT: Mapping[str, Read] = {
     "resourceType": _nothing,
     "id": _id,
@@ -121,6 +130,7 @@ _CONSENT: Mapping[str, Read] = {
     "language": _nothing,
     "identifier": _nothing,
     "extension": _extensions,
+    "modifierExtension": _modifiers,
     "status": _status,
     "scope": partial(demand, ours.SCOPE),
     "category": _category,
@@ -168,6 +178,7 @@ def rule_of(
 #: What only a rule that stands can have.
 _LATER = {
     "lifts": "Consent.provision.provision: a block is laid aside once it is in force",
+    "pending": "Consent.modifierExtension: what is posted is the owner's own, and waits for nobody",
     "helper": "Consent.extension: who posts a Consent has no helper",
     "confirmed": "Consent.extension: what the owner posts needs no confirming",
 }

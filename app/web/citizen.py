@@ -19,6 +19,7 @@ from app.web.views import (
     Notice,
     OverviewView,
     Period,
+    RuleCard,
     Trend,
 )
 from app.wiring import Valv
@@ -26,7 +27,7 @@ from audit.events import Decision
 from audit.review import Access
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, paging, reach, searching, summing
+from sharing import adding, asking, paging, paper, reach, searching, summing
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
@@ -62,12 +63,15 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
         wanted=_ON_OVERVIEW,
     )
     requests: tuple[AccessRequest, ...] = ()
+    papers: tuple[RuleCard, ...] = ()
+    rules, at = looked.rules, house.clock()
     if await reach.manages(house, own.principal, own.alias):
         asked = await asking.requests_of(house, own.principal, own.alias)
         requests = tuple(labels.request(one) for one in asked)
-    rules = len(looked.rules.rules)
-    entries = _entries(valv, own, looked)
-    return OverviewView(values.tiles(latest, lang_of(request)), entries, requests, rules)
+        waiting = paper.pending(rules)
+        papers = tuple(labels.card(valv, one, reader=own.self_id, at=at) for one in waiting)
+    entries, tiles = _entries(valv, own, looked), values.tiles(latest, lang_of(request))
+    return OverviewView(tiles, entries, requests, len(rules.rules), papers)
 
 
 # --- measurements

@@ -96,13 +96,23 @@ def card(valv: Valv, rule: Rule, *, reader: str, at: datetime) -> RuleCard:
         valid_to=rule.valid_to,
         created=rule.created,
         author="" if rule.author == reader else _name(valv, rule.author),
-        in_force=rule.in_force(at),
+        in_force=rule.in_force(at) and bool(rule.holds_for),
+        helper=_helper(valv.house.directory(), rule),
+        pending=rule.is_pending,
         sources=tuple(sorted(rule.sources)),
         records=len(rule.records),
         spares=tuple(label(valv.house.directory(), one) for one in sorted(rule.spares)),
         while_related=rule.while_related,
         lifted_until=max((one.until for one in rule.lifts if at < one.until), default=None),
     )
+
+
+def _helper(directory: Directory, rule: Rule) -> str:
+    """Return who entered a rule from paper: name, title and where they work; nothing where nobody did."""
+    if not rule.helper:
+        return ""
+    found = label(directory, Grantee(GranteeKind.PERSON, rule.helper))
+    return ", ".join(part for part in (found.name, found.within) if part)
 
 
 def _name(valv: Valv, alias: str) -> str:

@@ -1,6 +1,7 @@
 """When people move: leave a unit or provider, and tick what is to stand for it at the new one."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from app.errors import NotFoundError
@@ -110,7 +111,9 @@ def _cards(request: Asked, own: Owner, found: Iterable[Proposal]) -> Iterable[Pr
             case Missing() as why:
                 yield ProposalCard(one.key, was, missing=why)
             case Rule() as rule:
-                card = labels.card(valv, rule, reader=own.self_id, at=at)
+                card = replace(
+                    labels.card(valv, rule, reader=own.self_id, at=at), created=None
+                )  # not yet made
                 yield ProposalCard(one.key, was, rule=card, gains=gains)
             case Contact() as contact:
                 card_of = labels.contact(directory, contact)

@@ -7,6 +7,7 @@ from app.web import (
     import_pages,
     login,
     moving_pages,
+    paper_pages,
     review,
     seeing_pages,
     sharing_pages,
@@ -51,6 +52,8 @@ PAGES: list[HTTPRouteHandler] = [
     moving_pages.leave,
     moving_pages.show_proposals,
     moving_pages.accept,
+    paper_pages.show_confirm,
+    paper_pages.confirm,
     # staff
     staff.show_find,
     staff.find,
@@ -59,6 +62,8 @@ PAGES: list[HTTPRouteHandler] = [
     staff.add,
     staff.show_ask,
     staff.ask,
+    paper_pages.show_paper,
+    paper_pages.enter,
     # supervisors
     review.show_review,
 ]

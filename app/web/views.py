@@ -34,6 +34,8 @@ GET  /sharing/{rule_id}/revoke                                                  
 POST /sharing/{rule_id}/revoke                                                         → 303 /sharing
 POST /sharing/{rule_id}/lift                until (day; empty = put back)              → 303 /sharing
 POST /sharing/pause                         pause* (1, 0)                              → 303 /sharing
+GET  /sharing/{rule_id}/confirm             (of what was entered from paper)           ConfirmView           confirm.html
+POST /sharing/{rule_id}/confirm                                                        → 303 /sharing
 GET  /sharing/seers                         category, record                           SeersView             seers.html
 GET  /sharing/as                            who, unit                                  SeeAsView             see_as.html
 GET  /sharing/contacts                      who                                        ContactsView          contacts.html
@@ -56,6 +58,9 @@ GET  /staff/patients/{id}/add               measure                             
 POST /staff/patients/{id}/add               as /measurements/add                       → 303 the patient     add.html if errors
 GET  /staff/patients/{id}/request                                                      AskView               ask.html
 POST /staff/patients/{id}/request           categories*, actions*, purpose*            → 303 the same        ask.html if errors
+GET  /staff/patients/{id}/paper             who                                        PaperFormView         paper.html
+POST /staff/patients/{id}/paper             effect*, grantee*, actions*, categories*,  → 303 the same        paper.html if errors
+                                            valid_to, signed* (day), kept*, who
 GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
 any error                                                                              ErrorView             error.html
 ==========================================  =========================================  ====================  ======================
@@ -106,6 +111,8 @@ class Notice(StrEnum):
     REQUEST_ACCEPTED = "request-accepted"
     REQUEST_DECLINED = "request-declined"
     REQUEST_SENT = "request-sent"
+    PAPER_SENT = "paper-sent"
+    PAPER_CONFIRMED = "paper-confirmed"
     IMPORT_UNDONE = "import-undone"
     LOGGED_OUT = "logged-out"
 
@@ -165,6 +172,7 @@ class FieldProblem(StrEnum):
     UNKNOWN_FORMAT = "unknown-format"
     MAY_NOT_ADD = "may-not-add"
     SYSTEM_READS = "system-reads"
+    NOT_SIGNED_LATELY = "not-signed-lately"
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +328,7 @@ class OverviewView:
     accesses: tuple["AccessEntry", ...] = ()
     requests: tuple["AccessRequest", ...] = ()
     rules: int = 0
+    papers: tuple["RuleCard", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,7 +429,10 @@ class GranteeLabel:
 
 @dataclass(frozen=True, slots=True)
 class RuleCard:
-    """A rule as it is shown. ``author`` is a name where somebody other than the reader made it."""
+    """A rule as it is shown. ``author`` is a name where somebody other than the reader made it.
+
+    ``helper`` tells who entered it from paper (name, title, units); ``pending`` that nobody has confirmed it yet.
+    """
 
     id: str
     effect: Effect
@@ -441,6 +453,8 @@ class RuleCard:
     spares: tuple[GranteeLabel, ...] = ()
     while_related: bool = False
     lifted_until: datetime | None = None
+    helper: str = ""
+    pending: bool = False
 
     @property
     def by_device(self) -> tuple[str, ...]:
@@ -468,6 +482,11 @@ class SharingView:
     paused: datetime | None = None
     contacts: tuple["ContactCard", ...] = ()
     resealing: int = 0
+
+    @property
+    def papers(self) -> tuple[RuleCard, ...]:
+        """What was entered from paper and waits for the citizen's word."""
+        return tuple(rule for one in self.grantees for rule in one.rules if rule.pending)
 
 
 @dataclass(frozen=True, slots=True)

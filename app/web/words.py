@@ -117,6 +117,8 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.LIFT: N_("hävde en spärr för en tid, eller satte tillbaka den"),
     EventKind.CONTACT: N_("ändrade vilka som är kontakter"),
     EventKind.PAUSE: N_("pausade all delning, eller tog upp den igen"),
+    EventKind.PAPER: N_("lade in ett samtycke från papper"),
+    EventKind.CONFIRM: N_("bekräftade ett samtycke från papper"),
     EventKind.MOVE: N_("avslutade allt hos en vårdgivare eller enhet"),
     EventKind.EMERGENCY: N_("öppnade valvet med nödöppning"),
     EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
@@ -215,6 +217,8 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.REQUEST_ACCEPTED: N_("Du har sagt ja. Det gäller från och med nu."),
     Notice.REQUEST_DECLINED: N_("Du har sagt nej. Ingenting delas."),
     Notice.REQUEST_SENT: N_("Din fråga är skickad."),
+    Notice.PAPER_SENT: N_("Pappret är inlagt."),
+    Notice.PAPER_CONFIRMED: N_("Du har bekräftat det. Det gäller nu helt och hållet."),
     Notice.IMPORT_UNDONE: N_("Inläsningen är ångrad. Det som bara den förde in är borta."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
@@ -243,6 +247,9 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.UNKNOWN_FORMAT: N_("Filen har ett format som vi inte känner igen"),
     FieldProblem.MAY_NOT_ADD: N_("Du får inte lägga till det här"),
     FieldProblem.SYSTEM_READS: N_("Ett anslutet system kan lägga till men aldrig läsa"),
+    FieldProblem.NOT_SIGNED_LATELY: N_(
+        "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
+    ),
 }
 
 _TABLES = (

@@ -9,6 +9,7 @@ from app.web import views as v
 from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
 from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, ProposalCard, ProposalsView
+from app.web.paper_views import ConfirmView, PaperFormView
 from audit.events import Activity, ActorKind, Decision, EventKind
 from consent.moving import Missing
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
@@ -150,6 +151,13 @@ LIFTED = replace(
     sources=("device", "device:Meter", "mine"),
     spares=(BJORKEN,),
     lifted_until=NOW + timedelta(days=2),
+)
+PAPER = replace(
+    ALLOW,
+    id="r4",
+    actions=(Action.READ, Action.ADD),
+    helper="Maria Ek, distriktssköterska, Vårdcentralen Björken",
+    pending=True,
 )
 CONTACTS = (
     v.ContactCard(BJORKEN, "fast vårdkontakt", NOW - timedelta(days=20)),
@@ -443,6 +451,56 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         ),
         chrome("/sharing/contacts", ANNA),
     ),
+    "sharing-paper": (
+        "sharing.html",
+        v.SharingView(
+            (
+                v.GranteeRules(BJORKEN, (PAPER, replace(PAPER, id="r5", pending=False))),
+                v.GranteeRules(HEMTJANST, (replace(PAPER, id="r6", actions=(Action.ADD,)),)),
+                v.GranteeRules(REGION, (replace(BLOCK, id="r7", helper=PAPER.helper, pending=True),)),
+            )
+        ),
+        chrome("/sharing", ANNA),
+    ),
+    "overview-paper": (
+        "overview.html",
+        v.OverviewView((), papers=(replace(PAPER, actions=(Action.READ,)),)),
+        chrome("/", ANNA),
+    ),
+    "confirm": (
+        "confirm.html",
+        ConfirmView(PAPER, CHANGES, (), NOW, "Samtycke på papper. Förvaras: pärm 3"),
+        chrome("/sharing/r4/confirm", ANNA),
+    ),
+    "confirm-block": (
+        "confirm.html",
+        ConfirmView(replace(BLOCK, helper=PAPER.helper, pending=True), (), ()),
+        chrome("/sharing/r3/confirm", ANNA),
+    ),
+    "paper": (
+        "paper.html",
+        PaperFormView(
+            PATIENT, (BJORKEN, ROLE, REGION), v.FormState({"effect": ("allow",), "actions": ("add",)})
+        ),
+        chrome(f"{MINE}/paper", NURSE),
+    ),
+    "paper-errors": (
+        "paper.html",
+        PaperFormView(
+            PATIENT,
+            (BJORKEN, REGION),
+            v.FormState(
+                {"effect": ("block",), "who": ("bj",)},
+                (
+                    v.FieldError("grantee", v.FieldProblem.UNKNOWN_GRANTEE),
+                    v.FieldError("signed", v.FieldProblem.NOT_SIGNED_LATELY),
+                ),
+            ),
+            MEASUREMENTS,
+        ),
+        chrome(f"{MINE}/paper", NURSE),
+    ),
+    "paper-sent": ("paper.html", PaperFormView(PATIENT, (), sent=True), chrome(f"{MINE}/paper", NURSE)),
     "move": (
         "move.html",
         MoveView((PlaceCard(BJORKEN, 2, 1), PlaceCard(REGION, 2, 0)), (LeftCard(HEMTJANST, NOW),)),

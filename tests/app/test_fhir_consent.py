@@ -59,6 +59,14 @@ def test_rule_is_read_back_as_it_was(rule: Rule) -> None:
 
 
 @UNHURRIED
+@given(told_rules())
+def test_what_waits_to_be_confirmed_says_so_to_whoever_would_act_on_it(rule: Rule) -> None:
+    """A permission that lets nobody read yet must not look like one that does."""
+    written = to_fhir(rule, patient_id=ALIAS)
+    assert ("modifierExtension" in written) is (rule.helper != "" and rule.confirmed is None)
+
+
+@UNHURRIED
 @given(told_rules(), st.data())
 def test_consent_with_anything_more_in_it_is_refused(rule: Rule, data: st.DataObject) -> None:
     """Wherever it stands, what is not known is never passed over."""
@@ -208,7 +216,17 @@ REFUSED = {
     "no patient": ("patient", None, "Consent.patient"),
     "somebody else": ("patient", OTHER_PERSON, "Consent.patient.reference"),
     "somebody else consents": ("performer", [OTHER_PERSON], "Consent.performer[0].reference"),
-    "a modifier": ("modifierExtension", MODIFIER, "Consent.modifierExtension"),
+    "a modifier": ("modifierExtension", MODIFIER, "Consent.modifierExtension[0]"),
+    "what waits to be confirmed": (
+        "modifierExtension",
+        [{"url": "urn:halsovalvet:consent:pending", "valueBoolean": True}],
+        "Consent.modifierExtension",
+    ),
+    "what waits for nothing": (
+        "modifierExtension",
+        [{"url": "urn:halsovalvet:consent:pending", "valueBoolean": False}],
+        "Consent.modifierExtension[0].valueBoolean",
+    ),
     "implicit rules": ("implicitRules", "http://example.org/rules", "Consent.implicitRules"),
     "an extension": ("extension", MODIFIER, "Consent.extension[0]"),
     "a helper": (

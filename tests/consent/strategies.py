@@ -80,6 +80,8 @@ def rules(draw: st.DrawFn) -> Rule:
         lifts=tuple(draw(st.lists(lifts(), max_size=1))) if blocks else (),
         relation=relation,
         while_related=not blocks and draw(st.booleans()),
+        helper=(helper := draw(st.sampled_from(("", "", "SE2321000000-E1")))),
+        confirmed=draw(st.sampled_from((None, cast.AT))) if helper else None,
         purposes=draw(st.frozensets(st.sampled_from((Purpose.CARE, Purpose.QUALITY)), max_size=1)),
         data_from=draw(st.sampled_from((None, days[0]))),
         data_to=draw(st.sampled_from((None, days[1]))),

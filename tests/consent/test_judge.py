@@ -87,6 +87,7 @@ def expected(who: Principal, found: RuleSet, deed: Deed) -> Open:
             node_of(rule.grantee) in names
             and not any(node_of(spared) in nodes.named for spared in rule.spares)
             and Action(deed) in rule.actions
+            and not (rule.helper and not rule.confirmed and deed is Deed.READ and rule.effect is Effect.ALLOW)
             and category in rule.categories
             and (not rule.codes or code in rule.codes)
             and (not rule.sources or not rule.sources.isdisjoint(sources))

@@ -123,6 +123,7 @@ def _staff_may(case: Case, staff: Staff, vault: Subject, law: Mapping[str, str])
     return {
         Deed.LOOKUP: True,
         Deed.ASK: True,
+        Deed.ASSIST: not vault.protected and case.years >= 13,
         Deed.EMERGENCY: may_open,
         Deed.KNOW_BLOCKED: may_open and law["blocked-data"] == "told",
     }.get(case.deed, False)
@@ -178,7 +179,7 @@ def principals() -> tuple[Principal, ...]:
 def cases() -> Iterator[Case]:
     """Yield every combination, tens of thousands."""
     for principal, protected, deed in product(principals(), (False, True), Deed):
-        ages = AGES if isinstance(principal, Citizen | Proxy) else (5, 40)
+        ages = AGES if isinstance(principal, Citizen | Proxy) or deed is Deed.ASSIST else (5, 40)
         for years, purpose in product(ages, PURPOSES):
             vault = cast.subject(born=cast.born_before(years), protected=protected)
             case = Case(principal, deed, vault, years, purpose)

@@ -37,6 +37,7 @@ ALREADY_PERMITTED = {
     "staff-add-by-consent": frozenset({Deed.READ}),
     "staff-read-unless-blocked": frozenset({Deed.LOOKUP, Deed.ASK}),
     "mandate-manages": frozenset({Deed.READ, Deed.ADD}),
+    "staff-assist": frozenset({Deed.LOOKUP, Deed.ASK}),
     "emergency-open": frozenset({Deed.LOOKUP, Deed.ASK}),
 }
 

@@ -291,6 +291,17 @@ class TestWiderWraps:
         assert world.recipients("anna", BP, (UNIT,)) == {(UNIT, 1)}
         assert len((await world.read("anna", "anna", BP)).records) == 2
 
+    async def test_adding_what_is_there_already_leaves_no_generation_that_the_head_does_not_count(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A duplicate is no reason for a change, and half a change would shut the drawer for good."""
+        await world.enter("anna")
+        await world.allow("anna", "person", demo.persona("nurse-vc").identifier, BP)
+        await world.add("anna", "anna", pressure("121", "81"))
+        monkeypatch.setattr(Directory, "units_of_person", lambda *_: ())
+        await world.add("anna", "anna", pressure("121", "81"))
+        assert len((await world.read("anna", "anna", BP)).records) == 1
+
     async def test_owners_next_act_makes_one_generation_of_all(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
