@@ -180,9 +180,9 @@ async def test_person_whom_a_rule_names_sees_what_others_there_do_not(world: Wor
 async def test_nothing_is_shown_of_what_the_asker_has_less_than_all_of(world: World) -> None:
     """A mandate for some of a category opens no more by way of somebody else's eyes."""
     await fill(world)
-    terms = {"relation": "representative", "actions": ["read", "manage"]}
-    await world.allow("anna", "proxy", world.alias("bo").hex(), BP, sources=["mine"], **terms)
-    await world.allow("anna", "proxy", world.alias("bo").hex(), WEIGHT, **terms)
+    bo_acts, terms = world.alias("bo").hex(), {"relation": "representative"}
+    await world.allow("anna", "proxy", bo_acts, BP, sources=["mine"], **terms)
+    await world.allow("anna", "proxy", bo_acts, WEIGHT, actions=["read", "manage"], **terms)
     await world.allow("anna", "unit", VC, BP, WEIGHT)
     anna, bo = world.who("anna"), world.who("bo")
     assert isinstance(anna, Citizen)
