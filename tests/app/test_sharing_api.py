@@ -70,6 +70,7 @@ async def test_pause_and_take_up_again(http: AsyncTestClient[Litestar]) -> None:
     assert (await anna("GET", "/api/sharing")).json() == {
         "paused": START.isoformat()[:-6] + "Z",
         "contacts": [],
+        "no_emergency": False,
     }
     assert (await anna("DELETE", "/api/sharing/pause")).status_code == 204
     assert await nurse.sees(anna.patient) == 2
@@ -205,6 +206,10 @@ async def test_emergency_opens_what_is_not_blocked_and_the_citizen_sees_why(
     assert (await http.get(path, headers=doctor.headers)).status_code == 403
     (told,) = (await anna("GET", "/api/emergency")).json()
     assert (told["id"], told["reason"]) == (made.json()["id"], wish["reason"])
+    assert made.json()["until"] == (START + timedelta(hours=1)).isoformat()
+    read = {one["id"] for one in (await anna("GET", "/api/accesses")).json() if one["kind"] == "read"}
+    assert told["accesses"]
+    assert set(told["accesses"]) < read
     activities = {one["activity"] for one in (await anna("GET", "/api/accesses")).json()}
     assert "Nödöppning" in activities
 
@@ -219,3 +224,19 @@ async def test_emergency_is_for_licensed_staff_of_a_vardgivare(
     assert (await other("POST", "/api/emergency", wish)).status_code == 403
     answer = await doctor("POST", "/api/emergency", wish | {"reason": "akut"})
     assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (400, "reason")
+
+
+async def test_no_to_emergencies_is_said_and_taken_back(http: AsyncTestClient[Litestar]) -> None:
+    """In advance, by the citizen alone: nobody else says it for them, or takes it back."""
+    anna, doctor = await caller(http, "anna"), await caller(http, "doctor-hospital")
+    path = f"/fhir/Observation?patient={anna.patient}&category=blood-pressure"
+    urgent = doctor.headers | {"Purpose-Of-Use": "BTG"}
+    await doctor("POST", "/api/emergency", {"patient": anna.patient, "reason": "Medvetslös på akuten"})
+    assert (await http.get(path, headers=urgent)).status_code == 200
+    for method, said, status in (("POST", True, 403), ("DELETE", False, 200)):
+        for persona in ("doctor-hospital", "supervisor-region", "client-meter"):
+            other = await caller(http, persona)
+            assert (await other(method, "/api/sharing/no-emergency")).status_code in {400, 403}, persona
+        assert (await anna(method, "/api/sharing/no-emergency")).status_code == 204
+        assert (await anna("GET", "/api/sharing")).json()["no_emergency"] is said
+        assert (await http.get(path, headers=urgent)).status_code == status
