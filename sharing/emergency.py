@@ -123,7 +123,7 @@ def lasts(house: House, staff: Staff) -> timedelta | None:
 
 
 async def under(house: House, staff: Staff, alias: bytes) -> Under | None:
-    """Return the latest opening, in the last day, that somebody made on the commission they act on, to themself.
+    """Return the latest opening that somebody made on the commission they act on, to themself; none of long ago.
 
     The log has the opening already, and it releases nothing: what is read under it is asked for and logged.
     """
@@ -131,7 +131,7 @@ async def under(house: House, staff: Staff, alias: bytes) -> Under | None:
 
     def work(connection: Connection) -> tuple[VaultState, Opening | None]:
         vault_state = house.load(connection, alias)
-        return vault_state, find(connection, vault_state, staff, alias, at)
+        return vault_state, find(connection, vault_state, staff, alias, at - _LONGEST_OPENING)
 
     vault_state, opening = await house.database.read(work)
     if opening is None:
@@ -140,6 +140,18 @@ async def under(house: House, staff: Staff, alias: bytes) -> Under | None:
     if ends <= at:
         return Under(opening, ends, is_over=True)
     return Under(opening, ends, is_over=False, blocked=_blocked(house, staff, vault_state, at))
+
+
+def checked_reason(text: str) -> str:
+    """Return a reason as it is kept, on one line.
+
+    Raises:
+        RuleError: it is too short to be one, or too long.
+    """
+    reason = " ".join(text.split())
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        raise RuleError(f"reason: {SHORTEST_REASON} to {LONGEST_REASON} characters")
+    return reason
 
 
 async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> Opened:
@@ -151,9 +163,7 @@ async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> O
         consent.gate.Refused: this principal may not, whoever the citizen is.
         RuleError: the reason is too short to be one, or too long.
     """
-    reason = " ".join(reason.split())
-    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
-        raise RuleError(f"reason: {SHORTEST_REASON} to {LONGEST_REASON} characters")
+    reason = checked_reason(reason)
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     opening_id, unit = secrets.token_bytes(16), staff.commission.unit
     authorization = await house.ask(
@@ -191,9 +201,10 @@ async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> O
 def find(
     connection: Connection, vault_state: VaultState, principal: Principal, alias: bytes, at: datetime
 ) -> Opening | None:
-    """Return the latest opening of the last day that somebody made, on the commission they act on, by this id.
+    """Return the latest opening that somebody made, on the commission they act on, by this id.
 
-    Openings of all who have no vault lie together, at the decoy's: one of them is none of another's.
+    It is looked for so far back from ``at`` as any holds. Openings of all who have no vault lie together, at the
+    decoy's: one of them is none of another's.
     """
     if not isinstance(principal, Staff):
         return None

@@ -2,7 +2,7 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.web import citizen, import_pages, login, review, seeing_pages, sharing_pages, staff
+from app.web import citizen, emergency_pages, import_pages, login, review, seeing_pages, sharing_pages, staff
 
 PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
@@ -38,6 +38,8 @@ PAGES: list[HTTPRouteHandler] = [
     seeing_pages.strike_contact,
     seeing_pages.pause,
     seeing_pages.lift,
+    emergency_pages.show_openings,
+    emergency_pages.answer,
     # staff
     staff.show_find,
     staff.find,
@@ -46,6 +48,8 @@ PAGES: list[HTTPRouteHandler] = [
     staff.add,
     staff.show_ask,
     staff.ask,
+    emergency_pages.show_open,
+    emergency_pages.open_vault,
     # supervisors
     review.show_review,
 ]

@@ -39,6 +39,8 @@ GET  /sharing/as                            who, unit                           
 GET  /sharing/contacts                      who                                        ContactsView          contacts.html
 POST /sharing/contacts                      grantee* (kind:id), role, who              → 303 /sharing/contacts
 POST /sharing/contacts/end                  grantee*                                   → 303 /sharing/contacts
+GET  /sharing/emergencies                                                              EmergenciesView       emergencies.html
+POST /sharing/emergencies                   answer* (no, yes)                          → 303 the same
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
@@ -51,6 +53,8 @@ GET  /staff/patients/{id}/add               measure                             
 POST /staff/patients/{id}/add               as /measurements/add                       → 303 the patient     add.html if errors
 GET  /staff/patients/{id}/request                                                      AskView               ask.html
 POST /staff/patients/{id}/request           categories*, actions*, purpose*            → 303 the same        ask.html if errors
+GET  /staff/patients/{id}/emergency                                                    EmergencyView         emergency.html
+POST /staff/patients/{id}/emergency         reason*, confirm* (1)                      → 303 the patient     emergency.html if errors
 GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
 any error                                                                              ErrorView             error.html
 ==========================================  =========================================  ====================  ======================
@@ -99,6 +103,9 @@ class Notice(StrEnum):
     REQUEST_ACCEPTED = "request-accepted"
     REQUEST_DECLINED = "request-declined"
     REQUEST_SENT = "request-sent"
+    EMERGENCY_OPENED = "emergency-opened"
+    EMERGENCY_REFUSED = "emergency-refused"
+    EMERGENCY_ALLOWED = "emergency-allowed"
     IMPORT_UNDONE = "import-undone"
     LOGGED_OUT = "logged-out"
 
@@ -121,6 +128,21 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
+class Urgent:
+    """An emergency opening of a patient's vault, on every page of theirs: from when, until when, why, if it is over.
+
+    ``blocked`` names the providers to ask about what is blocked (empty for what is the citizen's own), or nobody.
+    """
+
+    patient: str
+    at: datetime
+    ends: datetime
+    reason: str
+    is_over: bool
+    blocked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chrome:
     """What stands around a page. ``here`` is a path with query that GET answers, for the language links."""
 
@@ -129,6 +151,7 @@ class Chrome:
     demo: bool
     who: Who | None = None
     notice: Notice | None = None
+    urgent: Urgent | None = None
 
 
 # --- forms ---
@@ -158,6 +181,8 @@ class FieldProblem(StrEnum):
     UNKNOWN_FORMAT = "unknown-format"
     MAY_NOT_ADD = "may-not-add"
     SYSTEM_READS = "system-reads"
+    REASON_LENGTH = "reason-length"
+    NOT_CONFIRMED = "not-confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,12 +332,16 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class OverviewView:
-    """The citizen's first page: latest value by category, what is new, what to do next."""
+    """The citizen's first page: latest value by category, what is new, what to do next.
+
+    ``openings`` are emergency openings that the reader has not looked at yet.
+    """
 
     latest: tuple[Reading, ...]
     accesses: tuple["AccessEntry", ...] = ()
     requests: tuple["AccessRequest", ...] = ()
     rules: int = 0
+    openings: tuple["AccessEntry", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,6 +608,7 @@ class AccessShow(StrEnum):
     PEOPLE = "people"
     REFUSED = "refused"
     AUTOMATIC = "automatic"
+    EMERGENCY = "emergency"
     ALL = "all"
 
 
@@ -633,6 +663,33 @@ class AccessesView:
 
 
 @dataclass(frozen=True, slots=True)
+class OpeningCard:
+    """An emergency opening: when, by whom, why (empty where only the log still tells), and what was read under it.
+
+    ``is_whole`` is false where the log was not looked through so far back, so that there may be more.
+    """
+
+    id: str
+    at: datetime
+    name: str
+    title: str
+    unit: str
+    provider: str
+    reason: str
+    reads: tuple[AccessEntry, ...]
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EmergenciesView:
+    """Who opened the vault in an emergency, newest first; whether that was refused in advance, and who may say so."""
+
+    openings: tuple[OpeningCard, ...]
+    has_said_no: bool
+    may_say_no: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """One choice of a filter."""
 
@@ -666,7 +723,10 @@ class FindView:
 
 @dataclass(frozen=True, slots=True)
 class PatientView:
-    """What one citizen shares with the active commission; nothing here tells whether there is more."""
+    """What one citizen shares with the active commission; nothing here tells whether there is more.
+
+    ``can_open`` says that an emergency opening is these staff's to make. Under one, there may be no name to show.
+    """
 
     patient: str
     name: str
@@ -674,13 +734,27 @@ class PatientView:
     trend: Trend | None
     readable: tuple[Category, ...]
     addable: tuple[Category, ...]
+    can_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedView:
-    """Nothing may be read or added here; the same whether the citizen has a vault or not."""
+    """Nothing may be read or added here; the same whether the citizen has a vault or not.
+
+    ``can_open`` says that an emergency opening is these staff's to make, whoever the citizen is.
+    """
 
     patient: str
+    can_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyView:
+    """Open a citizen's vault in an emergency, for so many ``minutes`` as the policies in force say."""
+
+    patient: str
+    minutes: int
+    form: FormState = field(default_factory=FormState)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ REFUSED: Mapping[StrEnum, str] = {
     EventKind.LOOKUP: N_("nekades att söka på personnummer"),
     EventKind.IMPORT: N_("nekades att läsa in en fil"),
     EventKind.EXPORT: N_("nekades att hämta ut uppgifter"),
+    EventKind.EMERGENCY: N_("nekades att öppna valvet med nödöppning"),
 }
 
 #: The same where the log has no words of its own for it.
@@ -174,6 +175,7 @@ SHOW: Mapping[StrEnum, str] = {
     AccessShow.PEOPLE: N_("Människor"),
     AccessShow.REFUSED: N_("Nekade"),
     AccessShow.AUTOMATIC: N_("Automatiska"),
+    AccessShow.EMERGENCY: N_("Nödöppningar"),
     AccessShow.ALL: N_("Allt"),
 }
 
@@ -212,6 +214,9 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.REQUEST_ACCEPTED: N_("Du har sagt ja. Det gäller från och med nu."),
     Notice.REQUEST_DECLINED: N_("Du har sagt nej. Ingenting delas."),
     Notice.REQUEST_SENT: N_("Din fråga är skickad."),
+    Notice.EMERGENCY_OPENED: N_("Nödöppningen gäller nu. Den står i loggen."),
+    Notice.EMERGENCY_REFUSED: N_("Du har sagt nej. Ingen får se något genom nödöppning."),
+    Notice.EMERGENCY_ALLOWED: N_("Ditt nej är tillbakataget. Nödöppning går igen."),
     Notice.IMPORT_UNDONE: N_("Inläsningen är ångrad. Det som bara den förde in är borta."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
@@ -240,6 +245,8 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.UNKNOWN_FORMAT: N_("Filen har ett format som vi inte känner igen"),
     FieldProblem.MAY_NOT_ADD: N_("Du får inte lägga till det här"),
     FieldProblem.SYSTEM_READS: N_("Ett anslutet system kan lägga till men aldrig läsa"),
+    FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
+    FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
 }
 
 _TABLES = (
