@@ -175,7 +175,7 @@ async def emergencies(request: Call) -> list[dict[str, Any]]:
     An opening is named without its reason where only the log still tells of it.
     """
     house, who, alias = _mine(request)
-    return [_opening(one) for one in await openings.told(house, who, alias)]
+    return [_opening(one) for one in (await openings.told(house, who, alias)).openings]
 
 
 @post("/sharing/no-emergency", status_code=204)

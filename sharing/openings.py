@@ -46,8 +46,16 @@ class Told:
         return self.made.at
 
 
-async def told(house: House, principal: Principal, alias: bytes) -> tuple[Told, ...]:
-    """Return who opened a citizen's vault in an emergency, newest first, with what they then read, to the citizen.
+@dataclass(frozen=True, slots=True)
+class Emergencies:
+    """What a citizen is told of emergencies: the openings, newest first, and whether they said no in advance."""
+
+    openings: tuple[Told, ...]
+    has_said_no: bool
+
+
+async def told(house: House, principal: Principal, alias: bytes) -> Emergencies:
+    """Return who opened a citizen's vault in an emergency, and what they then read, to the citizen.
 
     It is told by the rows and by the log together, so that neither can leave one out.
 
@@ -68,7 +76,8 @@ async def told(house: House, principal: Principal, alias: bytes) -> tuple[Told, 
     listed = [
         Told(id_, rows.get(id_), made.get(id_), _under(found.accesses, id_)) for id_ in {**rows, **made}
     ]
-    return tuple(sorted(listed, key=lambda one: one.at, reverse=True))
+    listed.sort(key=lambda one: one.at, reverse=True)
+    return Emergencies(tuple(listed), bool(refusals(found.rules, house.clock())))
 
 
 async def unseen(house: House, principal: Principal, alias: bytes) -> tuple[Access, ...]:

@@ -26,7 +26,7 @@ from app.web.views import (
 from app.whose import parse_patient
 from consent.gate import Refused
 from consent.rules import RuleError
-from sharing import emergency, granting, openings, reach
+from sharing import emergency, openings, reach
 from sharing.openings import Told
 
 _HERE = "/sharing/emergencies"
@@ -78,11 +78,10 @@ async def show_openings(request: Asked) -> Answer:
     """Show who opened the vault in an emergency, why and what they read, and whether that was refused in advance."""
     own, house = owner(request), valv_of(request).house
     found = await openings.told(house, own.principal, own.alias)
-    rules = await granting.rules_of(house, own.principal, own.alias)
     view = EmergenciesView(
-        tuple(_card(one, own) for one in found),
-        bool(openings.refusals(rules, house.clock())),
-        await reach.blocks(house, own.principal, own.alias),
+        tuple(_card(one, own) for one in found.openings),
+        found.has_said_no,
+        may_say_no=await reach.blocks(house, own.principal, own.alias),
     )
     return page(request, "emergencies.html", view)
 

@@ -381,6 +381,11 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         v.EmergenciesView(OPENINGS[:1], has_said_no=False, may_say_no=False),
         chrome("/sharing/emergencies", KARIN),
     ),
+    "emergencies-child": (
+        "emergencies.html",
+        v.EmergenciesView((), has_said_no=False, may_say_no=False),
+        chrome("/sharing/emergencies", ANNA),
+    ),
     "emergency": ("emergency.html", v.EmergencyView(PATIENT, 60), chrome(f"{MINE}/emergency", NURSE)),
     "emergency-errors": (
         "emergency.html",

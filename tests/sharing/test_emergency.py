@@ -111,7 +111,7 @@ async def test_the_citizen_is_told_at_once_by_whom_and_why(world: World) -> None
     await entered(world)
     made = await opened(world)
     anna, alias = world.who("anna"), world.alias("anna")
-    (told,) = await openings.told(world.house, anna, alias)
+    (told,) = (await openings.told(world.house, anna, alias)).openings
     assert told.opening is not None
     assert (told.id, told.opening.reason, told.opening.unit_id) == (
         made.opening.id,

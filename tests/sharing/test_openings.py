@@ -28,7 +28,7 @@ async def opened(world: World, persona: str, who: str = "doctor-hospital") -> st
 
 async def told(world: World, persona: str, reader: Principal | None = None) -> tuple[Told, ...]:
     """Let a citizen, or who acts for them, look at who opened the vault."""
-    return await openings.told(world.house, reader or world.who(persona), world.alias(persona))
+    return (await openings.told(world.house, reader or world.who(persona), world.alias(persona))).openings
 
 
 async def unseen(world: World, persona: str, reader: Principal | None = None) -> list[str]:
@@ -109,6 +109,7 @@ async def test_no_in_advance_is_said_and_taken_back(world: World) -> None:
     await openings.say_no(house, anna, alias)
     rules = await granting.rules_of(house, anna, alias)
     assert len(openings.refusals(rules, world.clock())) == len(rules.rules) == 1
+    assert (await openings.told(house, anna, alias)).has_said_no
     with pytest.raises((Refused, NoKeyError)):
         await world.read("doctor-hospital", "anna", BP, emergency=True)
     await openings.take_back(house, anna, alias)
