@@ -127,6 +127,9 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.OUTCOME: N_("avslutade en åtgärd"),
 }
 
+#: What somebody did under an emergency opening, where that is said otherwise.
+URGENT: Mapping[StrEnum, str] = {EventKind.READ: N_("läste med nödöppning")}
+
 #: What somebody wanted to do and was refused, after their name.
 REFUSED: Mapping[StrEnum, str] = {
     EventKind.READ: N_("nekades att läsa"),

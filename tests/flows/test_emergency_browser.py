@@ -7,8 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser import MISSING
 from tests.flows.conftest import Server
-from tests.flows.test_main_job_browser import ANNA, AXE, Person
-from tests.flows.test_main_job_browser import browser as browser
+from tests.flows.test_main_job_browser import ANNA, AXE, Person, browser
 
 __all__ = ["browser"]  # the fixture
 
