@@ -15,10 +15,11 @@ from consent.codec import to_json
 from consent.gate import NextStep, Refused
 from consent.parse import parse_contact, parse_grantee, parse_lift, parse_rule
 from consent.rules import Rule
-from identity.principal import Principal, Staff
-from sharing import asking, compacting, emergency, granting, outlook, reading
+from identity.principal import Citizen, Principal, Proxy, Staff
+from sharing import asking, compacting, emergency, granting, openings, outlook, reading
 from sharing.granting import Wish
 from sharing.house import House
+from sharing.openings import Told
 from sharing.outlook import Count, Difference, Seer
 from vault.record import Record, parse_record_id
 
@@ -37,11 +38,15 @@ class EmergencyReason(msgspec.Struct, forbid_unknown_fields=True):
 
 @get("/sharing")
 async def sharing(request: Call) -> dict[str, Any]:
-    """Whether sharing is paused, since when; whom the citizen lists as contacts; how many locks are to be re-sealed."""
+    """How sharing stands: since when it is paused, the contacts, a no to emergencies, locks that are to be re-sealed."""
     house, who, alias = _mine(request)
     rules = await granting.rules_of(house, who, alias)
-    left = await compacting.waiting(house, alias)
-    return {"paused": to_json(rules.paused), "contacts": to_json(rules.contacts), "resealing": left}
+    return {
+        "paused": to_json(rules.paused),
+        "contacts": to_json(rules.contacts),
+        "no_emergency": bool(openings.refusals(rules, house.clock())),
+        "resealing": await compacting.waiting(house, alias),
+    }
 
 
 @post("/sharing/pause", status_code=204)
@@ -161,7 +166,11 @@ async def open_in_emergency(request: Call, data: JSONBody[EmergencyReason]) -> d
     if not isinstance(who, Staff):
         raise Refused(NextStep.NOTHING)
     made = await emergency.open_vault(house, who, parse_patient(data.patient), data.reason)
-    told: dict[str, Any] = {"id": made.opening.id, "at": made.opening.at.isoformat()}
+    told: dict[str, Any] = {
+        "id": made.opening.id,
+        "at": made.opening.at.isoformat(),
+        "until": made.ends.isoformat(),
+    }
     if made.blocked is not None:
         told["blocked"] = [{"provider": one.provider, "name": one.name} for one in made.blocked]
     return told
@@ -169,24 +178,35 @@ async def open_in_emergency(request: Call, data: JSONBody[EmergencyReason]) -> d
 
 @get("/emergency")
 async def emergencies(request: Call) -> list[dict[str, Any]]:
-    """Who opened the citizen's vault in an emergency, and why, newest first."""
+    """Who opened the citizen's vault in an emergency, why, and the log entries of what they read, newest first.
+
+    An opening is named without its reason where only the log still tells of it.
+    """
     house, who, alias = _mine(request)
-    return [
-        {
-            "id": one.id,
-            "at": one.at.isoformat(),
-            "reason": one.reason,
-            "staff": {"id": one.staff_id, "name": one.staff_name, "title": one.staff_title},
-            "unit": {"id": one.unit_id, "name": one.unit_name},
-            "provider": {"name": one.provider_name},
-        }
-        for one in await emergency.openings_of(house, who, alias)
-    ]
+    return [_opening(one) for one in (await openings.told(house, who, alias)).openings]
+
+
+@post("/sharing/no-emergency", status_code=204)
+async def say_no_to_emergency(request: Call) -> None:
+    """Say no in advance to emergency access to anything; needs an authentication under five minutes old."""
+    demand_fresh(request)
+    house, who, alias = _person(request)
+    await openings.say_no(house, who, alias)
+
+
+@delete("/sharing/no-emergency", status_code=204)
+async def take_back_no_to_emergency(request: Call) -> None:
+    """Take that no back; needs an authentication under five minutes old."""
+    demand_fresh(request)
+    house, who, alias = _person(request)
+    await openings.take_back(house, who, alias)
 
 
 HANDLERS = (
     open_in_emergency,
     emergencies,
+    say_no_to_emergency,
+    take_back_no_to_emergency,
     sharing,
     pause,
     resume,
@@ -265,3 +285,29 @@ def _seer(one: Seer) -> dict[str, Any]:
 def _mine(request: Call) -> tuple[House, Principal, bytes]:
     who = principal(request)
     return valv_of(request).house, who, alias_for(who, None)
+
+
+def _person(request: Call) -> tuple[House, Citizen | Proxy, bytes]:
+    house, who, alias = _mine(request)
+    if not isinstance(who, Citizen | Proxy):
+        raise Refused(NextStep.NOTHING)
+    return house, who, alias
+
+
+def _opening(one: Told) -> dict[str, Any]:
+    opening, actor = one.opening, None if one.made is None else one.made.actor
+    said: dict[str, Any] = {"id": one.id, "at": one.at.isoformat()}
+    if opening is not None:
+        said |= {
+            "reason": opening.reason,
+            "staff": {"id": opening.staff_id, "name": opening.staff_name, "title": opening.staff_title},
+            "unit": {"id": opening.unit_id, "name": opening.unit_name},
+            "provider": {"name": opening.provider_name},
+        }
+    elif actor is not None:
+        said |= {
+            "staff": {"id": actor.id, "name": actor.name, "title": actor.title},
+            "unit": {"id": actor.unit_id, "name": actor.unit_name},
+            "provider": {"name": actor.provider_name},
+        }
+    return said | {"accesses": [read.id.hex() for read in one.reads]}

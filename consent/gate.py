@@ -98,7 +98,8 @@ class Authorization:
     """The proof that the next stage demands: what was asked was permitted, and the log has it.
 
     ``categories`` are the permitted ones, ``scopes`` what of each (``read`` and ``add`` only), ``rules`` the
-    ids of the citizen's rules that decided. Only :meth:`Gate.authorize` makes one.
+    ids of the citizen's rules that decided. Where an emergency is not to tell of what is blocked, nothing may be in
+    them: the log then has a refusal. Only :meth:`Gate.authorize` makes one.
     """
 
     ask: Ask
@@ -137,7 +138,7 @@ class Gate:
         (``manage``, ``block``) touches; for other deeds they are not looked at.
 
         Raises:
-            Refused: it is not permitted. The refusal stands in the log already.
+            Refused: it is not permitted, and that may be told. The refusal stands in the log already.
         """
         about = NOBODY if ask.subject is None else ask.subject
         in_force = RuleSet(0) if ask.subject is None else rules
@@ -150,10 +151,12 @@ class Gate:
                 event = self._event(ask, about, categories, decided, version)
                 receipt = await self.log.append(event, opens=_opens(ask, categories, drawers))
                 return Authorization(ask, receipt, categories, MappingProxyType(scopes), decided)
-            case Denied(reason, decided):
+            case Denied(reason, decided, is_silent):
                 refusal = self._event(ask, about, ask.categories, decided, version)
                 refusal = replace(refusal, decision=Decision.REFUSE, reason=reason)
-                await self.log.append(refusal, opens=Opens())
+                receipt = await self.log.append(refusal, opens=Opens())
+                if is_silent:
+                    return Authorization(ask, receipt)  # to nothing: the receipt names no drawer
                 raise Refused(_next_step(ask))
             case _:
                 assert_never(verdict)

@@ -71,10 +71,15 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Refused, why, and by which of the citizen's rules."""
+    """Refused, why, and by which of the citizen's rules.
+
+    ``is_silent``: who asked is let in by an emergency opening and is told of nothing that is blocked, so the answer is
+    one of nothing found. The log has the refusal all the same.
+    """
 
     reason: Reason
     rules: tuple[str, ...] = ()
+    is_silent: bool = False
 
 
 def judge(
@@ -82,6 +87,10 @@ def judge(
 ) -> Granted | Denied:
     """Decide one matter."""
     match matter.about, matter.deed:
+        case Subject(vault=vault), Deed.READ if matter.opened is not None and _is_silent(matter, policies):
+            found = _scopes(matter, indexes.of(vault, rules), policies)
+            verdict = _weigh(Need.SOME, found)  # what is not open is as if it were empty, and lacks nothing
+            return replace(verdict, is_silent=bool(found)) if isinstance(verdict, Denied) else verdict
         case Subject(vault=vault), Deed.READ | Deed.ADD:
             return _weigh(need, _scopes(matter, indexes.of(vault, rules), policies))
         case Subject(vault=vault), Deed.MANAGE if matter.by_mandate:
@@ -104,6 +113,14 @@ def _plain(matter: Matter, policies: Policies) -> Granted | Denied:
             return Granted()
         case Deny(reason):
             return Denied(_reason(reason))
+
+
+def _is_silent(matter: Matter, policies: Policies) -> bool:
+    """Tell whether an emergency opening lets in where nothing is blocked, and that something is may not be told."""
+    plain = replace(matter, categories=(Category.BLOOD_PRESSURE,))
+    lets_in = _scopes(plain, Index(RuleSet(0)), policies)[Category.BLOOD_PRESSURE]
+    may_know = _plain(replace(matter, deed=Deed.KNOW_BLOCKED), policies)
+    return isinstance(lets_in, Scope) and isinstance(may_know, Denied)
 
 
 def _weigh(need: Need, found: dict[Category, Scope | Denied]) -> Granted | Denied:

@@ -2,9 +2,11 @@
 
 Who may, for how long, and whether it is told that something is blocked, the policies say (policies/emergency*.cedar,
 blocked-data--*.cedar). An opening is a row, and an entry of the log that a supervisor owes a review. What is then read
-is asked under it, read by read: :attr:`sharing.reading.Query.emergency`.
+is asked under it, read by read: :attr:`sharing.reading.Query.emergency`. What the citizen is told and can say of it is
+:mod:`sharing.openings`'s.
 """
 
+import bisect
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from sqlalchemy import Connection, insert
 from audit.events import Activity, EventKind
 from consent.judge import Granted, Matter, Need, judge
 from consent.nodes import standing
-from consent.rules import Rule, RuleError
+from consent.questions import NOBODY
+from consent.rules import Rule, RuleError, RuleSet
 from identity.directory import Directory
 from identity.principal import Principal, Staff
 from keys import envelope
@@ -33,12 +36,13 @@ _FIND = """
 SELECT opening_id, sealed, created_us FROM emergency_openings
 WHERE vault_id = ? AND created_us >= ? ORDER BY created_us DESC
 """
-_SHORTEST, _LONGEST = 10, 1000  # characters of a reason
+SHORTEST_REASON, LONGEST_REASON = 10, 1000  # characters
 _LONGEST_OPENING = timedelta(days=1)  # the longest that any policy lets it last
+_MINUTE = timedelta(minutes=1)
 
 
 class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of an opening is sealed."""
+    """What of an opening is sealed; ``patient`` is the public id (hex) that was opened: many lead to the decoy."""
 
     staff: str
     name: str
@@ -48,6 +52,7 @@ class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit_name: str
     provider_name: str
     reason: str
+    patient: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,74 @@ class Opened:
     """An opening that was made; ``blocked`` is None where nobody is told of blocked data."""
 
     opening: Opening
+    ends: datetime
     blocked: tuple[Blocked, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The latest opening that somebody made of a citizen's vault: until when it holds, or that it has run out.
+
+    ``blocked`` is None where nobody is told of blocked data, or it has run out.
+    """
+
+    opening: Opening
+    ends: datetime
+    is_over: bool
+    blocked: tuple[Blocked, ...] | None = None
+
+
+def lasts(house: House, staff: Staff) -> timedelta | None:
+    """Return how long an opening of theirs would hold, as the policies in force say; None for one who may not open.
+
+    It is no permission, and the same whoever the citizen is.
+    """
+    gate, at, purpose = house.gate, house.clock(), staff.commission.purpose
+    may = Matter(staff, NOBODY, Deed.EMERGENCY, at, purpose)
+    if not isinstance(
+        judge(may, Need.EVERY, rules=RuleSet(0), policies=gate.policies, indexes=gate.indexes), Granted
+    ):
+        return None
+
+    def is_over(minutes: int) -> bool:
+        later, what = at + minutes * _MINUTE, (Category.BLOOD_PRESSURE,)
+        read = Matter(staff, NOBODY, Deed.READ, later, purpose, what, opened=at)
+        found = judge(read, Need.EVERY, rules=RuleSet(0), policies=gate.policies, indexes=gate.indexes)
+        return not isinstance(found, Granted)
+
+    return bisect.bisect_left(range(_LONGEST_OPENING // _MINUTE), x=True, key=is_over) * _MINUTE
+
+
+async def under(house: House, staff: Staff, alias: bytes) -> Under | None:
+    """Return the latest opening that somebody made on the commission they act on, to themself; none of long ago.
+
+    The log has the opening already, and it releases nothing: what is read under it is asked for and logged.
+    """
+    at = house.clock()
+
+    def work(connection: Connection) -> tuple[VaultState, Opening | None]:
+        vault_state = house.load(connection, alias)
+        return vault_state, find(connection, vault_state, staff, alias, at - _LONGEST_OPENING)
+
+    vault_state, opening = await house.database.read(work)
+    if opening is None:
+        return None
+    ends = opening.at + (lasts(house, staff) or timedelta())
+    if ends <= at:
+        return Under(opening, ends, is_over=True)
+    return Under(opening, ends, is_over=False, blocked=_blocked(house, staff, vault_state, at))
+
+
+def checked_reason(text: str) -> str:
+    """Return a reason as it is kept, on one line.
+
+    Raises:
+        RuleError: it is too short to be one, or too long.
+    """
+    reason = " ".join(text.split())
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        raise RuleError(f"reason: {SHORTEST_REASON} to {LONGEST_REASON} characters")
+    return reason
 
 
 async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> Opened:
@@ -91,9 +163,7 @@ async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> O
         consent.gate.Refused: this principal may not, whoever the citizen is.
         RuleError: the reason is too short to be one, or too long.
     """
-    reason = " ".join(reason.split())
-    if not _SHORTEST <= len(reason) <= _LONGEST:
-        raise RuleError(f"reason: {_SHORTEST} to {_LONGEST} characters")
+    reason = checked_reason(reason)
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     opening_id, unit = secrets.token_bytes(16), staff.commission.unit
     authorization = await house.ask(
@@ -113,8 +183,10 @@ async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> O
         unit.name,
         unit.provider.name,
         reason,
+        alias.hex(),
     )
-    created_us = microseconds(authorization.ask.at)
+    at = authorization.ask.at
+    created_us = microseconds(at)
     row = {
         "vault_id": vault_state.vault,
         "opening_id": opening_id,
@@ -122,49 +194,42 @@ async def open_vault(house: House, staff: Staff, alias: bytes, reason: str) -> O
         "created_us": created_us,
     }
     await house.database.write(lambda connection: connection.execute(insert(_OPENINGS).values(row)))
-    opening = _opening(opening_id, authorization.ask.at, told)
-    return Opened(opening, _blocked(house, staff, vault_state, authorization.ask.at))
+    ends = at + (lasts(house, staff) or timedelta())
+    return Opened(_opening(opening_id, at, told), ends, _blocked(house, staff, vault_state, at))
 
 
-async def openings_of(house: House, principal: Principal, alias: bytes) -> tuple[Opening, ...]:
-    """Return who opened a citizen's vault in an emergency, newest first, to the citizen.
+def find(
+    connection: Connection, vault_state: VaultState, principal: Principal, alias: bytes, at: datetime
+) -> Opening | None:
+    """Return the latest opening that somebody made, on the commission they act on, by this id.
 
-    Raises:
-        consent.gate.Refused: the principal may not read this vault's log.
+    It is looked for so far back from ``at`` as any holds. Openings of all who have no vault lie together, at the
+    decoy's: one of them is none of another's.
     """
-
-    def work(connection: Connection) -> tuple[VaultState, tuple[Opening, ...]]:
-        vault_state = house.load(connection, alias)
-        return vault_state, tuple(_openings(connection, vault_state, None))
-
-    vault_state, found = await house.database.read(work)
-    await house.ask(
-        principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject="emergencies"
-    )
-    return found
-
-
-def opened_at(
-    connection: Connection, vault_state: VaultState, principal: Principal, at: datetime
-) -> datetime | None:
-    """Return when somebody last opened a vault on the commission that they act on, None where they have not."""
     if not isinstance(principal, Staff):
         return None
-    mine = (principal.id, principal.commission.id)
-    since = at - _LONGEST_OPENING
-    found = (
-        one.at for one in _openings(connection, vault_state, since) if (one.staff_id, one.commission) == mine
-    )
-    return next(found, None)
+    mine = (principal.id, principal.commission.id, alias.hex())
+    for opening, patient in _openings(connection, vault_state, at - _LONGEST_OPENING):
+        if (opening.staff_id, opening.commission, patient) == mine:
+            return opening
+    return None
 
 
-def _openings(connection: Connection, vault_state: VaultState, since: datetime | None) -> Iterator[Opening]:
-    """Yield the openings of a vault, newest first."""
+def all_of(connection: Connection, vault_state: VaultState) -> tuple[Opening, ...]:
+    """Return every opening of a vault, newest first."""
+    return tuple(opening for opening, _ in _openings(connection, vault_state, None))
+
+
+def _openings(
+    connection: Connection, vault_state: VaultState, since: datetime | None
+) -> Iterator[tuple[Opening, str]]:
+    """Yield the openings of a vault, newest first, each with the public id by which it was opened."""
     least = 0 if since is None else microseconds(since)
     for opening_id, sealed, created_us in rows(connection, _FIND, (vault_state.vault, least)):
         bound = context("emergency-opening", vault_state.vault, opening_id, created_us)
         opened = envelope.open_box(vault_state.keys.rules, sealed, bound_to=bound)
-        yield _opening(opening_id, moment(created_us), msgspec.json.decode(opened, type=_Sealed))
+        told = msgspec.json.decode(opened, type=_Sealed)
+        yield _opening(opening_id, moment(created_us), told), told.patient
 
 
 def _opening(opening_id: bytes, at: datetime, told: _Sealed) -> Opening:

@@ -6,12 +6,14 @@ whom the gate has let in.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from audit.events import Activity, EventKind
 from consent.judge import Denied, Granted, Matter, Need, judge
-from identity.principal import Principal
+from identity.principal import Principal, Staff
 from policies.vocabulary import Category, Deed
 from sharing import summing
+from sharing.emergency import Under
 from sharing.house import House, purpose_of
 from sharing.reading import Query
 from sharing.summing import Latest
@@ -20,12 +22,16 @@ from vault.state import VaultState
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """One citizen as a commission meets them: name, what it may read and add, and the newest values."""
+    """One citizen as a commission meets them: name, what it may read and add, and the newest values.
+
+    ``urgent`` are the categories that an emergency opening opens, or may not be told from those that it does.
+    """
 
     name: str
     readable: tuple[Category, ...]
     addable: tuple[Category, ...]
     latest: tuple[Latest, ...]
+    urgent: frozenset[Category] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,30 @@ async def meet(house: House, principal: Principal, alias: bytes) -> Met:
         return Met(vault_state.profile.name, readable, addable, latest)
     adding = await may_add(house, principal, alias)
     return Met(adding.name, (), adding.categories, ())
+
+
+async def meet_in_emergency(house: House, staff: Staff, alias: bytes, under: Under) -> Met:
+    """Return what there is under an opening that holds, and by consent beside it, which no opening takes away.
+
+    A citizen who has no vault is met as one whose vault is empty: no name, unless something else tells of the vault.
+
+    Raises:
+        consent.gate.Refused: nothing may be read, and it may be told that something is blocked.
+    """
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    shared = _forecast(house, staff, vault_state, Deed.READ)
+    opened = _forecast(house, staff, vault_state, Deed.READ, opened=under.opening.at)
+    addable = _forecast(house, staff, vault_state, Deed.ADD)
+    beside = tuple(one for one in shared if one not in opened)
+    latest: tuple[Latest, ...] = ()
+    if opened or not beside:
+        latest = await summing.latest(house, staff, alias, Query(emergency=True))
+    if beside:
+        latest += await summing.latest(house, staff, alias, Query(beside))
+    urgent = frozenset(Category if under.blocked is None else opened).difference(beside)
+    readable = tuple(one for one in Category if one in urgent or one in beside)
+    name = vault_state.profile.name if latest or shared or addable else ""
+    return Met(name, readable, addable, latest, urgent)
 
 
 async def may_add(house: House, principal: Principal, alias: bytes) -> Adding:
@@ -85,18 +115,35 @@ async def manages(house: House, principal: Principal, alias: bytes) -> bool:
             return False
 
 
+async def blocks(house: House, principal: Principal, alias: bytes) -> bool:
+    """Tell whether this principal may block here: the owner alone, and no guardian."""
+    vault_state = await house.database.read(lambda connection: house.load(connection, alias))
+    match _judge(house, principal, vault_state, Deed.BLOCK):
+        case Granted():
+            return True
+        case Denied():
+            return False
+
+
 def _forecast(
-    house: House, principal: Principal, vault_state: VaultState, deed: Deed
+    house: House,
+    principal: Principal,
+    vault_state: VaultState,
+    deed: Deed,
+    *,
+    opened: datetime | None = None,
 ) -> tuple[Category, ...]:
-    match _judge(house, principal, vault_state, deed):
+    match _judge(house, principal, vault_state, deed, opened):
         case Granted(scopes=scopes):
             return tuple(scopes)
         case Denied():
             return ()
 
 
-def _judge(house: House, principal: Principal, vault_state: VaultState, deed: Deed) -> Granted | Denied:
+def _judge(
+    house: House, principal: Principal, vault_state: VaultState, deed: Deed, opened: datetime | None = None
+) -> Granted | Denied:
     about, purpose = house.subject(vault_state), purpose_of(principal)
-    matter = Matter(principal, about, deed, house.clock(), purpose, tuple(Category))
+    matter = Matter(principal, about, deed, house.clock(), purpose, tuple(Category), opened)
     gate = house.gate
     return judge(matter, Need.SOME, rules=vault_state.rules, policies=gate.policies, indexes=gate.indexes)

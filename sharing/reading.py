@@ -9,7 +9,7 @@ keys released and records opened, and the rules' finer terms laid over them as m
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -101,7 +101,7 @@ class Reading:
 class _Snapshot:
     state: VaultState
     mine: frozenset[bytes]
-    opened: datetime | None = None
+    opened: emergency.Opening | None = None
     drawers: dict[DrawerName, Drawer] = field(default_factory=dict)
     rows: dict[DrawerName, list[Segment]] = field(default_factory=dict)
 
@@ -272,7 +272,7 @@ async def _take(house: House, principal: Principal, alias: bytes, query: Query, 
     def work(connection: Connection, loaded: VaultState) -> _Snapshot:
         opened = None
         if query.emergency:
-            opened = emergency.opened_at(connection, loaded, principal, house.clock())
+            opened = emergency.find(connection, loaded, principal, alias, house.clock())
         urgent = opened is not None
         snapshot = _Snapshot(loaded, _recipient_tags(loaded, principal, alias, emergency=urgent), opened)
         fit = (
@@ -375,17 +375,20 @@ async def _demand_keys(house: House, authorization: Authorization, snapshot: _Sn
 
 
 async def _authorize(house: House, principal: Principal, snapshot: _Snapshot, query: Query) -> Authorization:
+    """Ask the gate; what is read under an opening is logged as its, by its id."""
+    opening = snapshot.opened
     return await house.ask(
         principal,
         snapshot.state,
         Deed.READ,
         query.kind,
-        Activity.READ if snapshot.opened is None else Activity.EMERGENCY,
+        Activity.READ if opening is None else Activity.EMERGENCY,
         categories=query.categories or tuple(Category),
         purpose=query.purpose,
         need=query.need,
         drawers=snapshot.drawers,
-        opened=snapshot.opened,
+        subject="" if opening is None else opening.id,
+        opened=None if opening is None else opening.at,
     )
 
 

@@ -47,21 +47,23 @@ async def of_vault(
     *,
     keep: Keep,
     before: int | None = None,
+    since: datetime | None = None,
     wanted: int = 50,
+    subject: str = "",
 ) -> Found:
-    """Search a vault's log for its owner or their proxy.
+    """Search a vault's log for its owner or their proxy, no further back than ``since``; ``subject`` tells what for.
 
     Raises:
         consent.gate.Refused: the principal may not read this vault's log.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ)
+    await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject)
     vault = vault_state.vault
 
     def fetch(start: int | None, limit: int) -> list[Entry]:
         return house.log.entries_of_vault(vault, before_seq=start, limit=limit)
 
-    accesses, rest = await _search(fetch, keep, before, wanted, None)
+    accesses, rest = await _search(fetch, keep, before, wanted, since)
     return Found(accesses, rest, vault_state.rules)
 
 

@@ -23,11 +23,11 @@ from app.web.views import (
     Trend,
 )
 from app.wiring import Valv
-from audit.events import Decision
+from audit.events import Activity, Decision
 from audit.review import Access
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, paging, paper, reach, searching, summing
+from sharing import adding, asking, openings, paging, paper, reach, searching, summing
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
@@ -71,7 +71,9 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
         waiting = paper.pending(rules)
         papers = tuple(labels.card(valv, one, reader=own.self_id, at=at) for one in waiting)
     entries, tiles = _entries(valv, own, looked), values.tiles(latest, lang_of(request))
-    return OverviewView(tiles, entries, requests, len(rules.rules), papers)
+    unseen = await openings.unseen(house, own.principal, own.alias)
+    opened = tuple(labels.entry(one, reader=own.self_id) for one in unseen)
+    return OverviewView(tiles, entries, requests, len(rules.rules), papers, opened)
 
 
 # --- measurements
@@ -99,9 +101,17 @@ def _category(request: Asked, latest: tuple[Latest, ...], there: tuple[Category,
 
 
 async def trend_for(
-    request: Asked, who: Principal, alias: bytes, category: Category, latest: tuple[Latest, ...]
+    request: Asked,
+    who: Principal,
+    alias: bytes,
+    category: Category,
+    latest: tuple[Latest, ...],
+    *,
+    is_urgent: bool = False,
 ) -> Trend:
     """Read a category over the period asked for, else over the shortest that shows anything; or older values of it.
+
+    ``is_urgent`` reads it under an emergency opening.
 
     Raises:
         consent.gate.Refused: it may not be read.
@@ -110,7 +120,7 @@ async def trend_for(
     today = values.local_day(house.clock())
     asked = pick(Period, request.query_params.get("period"))
     period = asked or values.period_reaching(latest, category, today)
-    query = Query(categories=(category,), first=values.first_day(period, today))
+    query = Query(categories=(category,), first=values.first_day(period, today), emergency=is_urgent)
     before, lang = request.query_params.get("before", ""), lang_of(request)
     if before:
         after, total = cursors.unseal(house.keystore, alias, before)
@@ -192,6 +202,8 @@ def _is_shown(access: Access, show: AccessShow, reader: str) -> bool:
             return access.decision is Decision.REFUSE
         case AccessShow.AUTOMATIC:
             return access.is_automatic
+        case AccessShow.EMERGENCY:
+            return access.activity is Activity.EMERGENCY
         case AccessShow.ALL:
             return True
 

@@ -20,7 +20,7 @@ from app.web import words
 from app.web.chart import NARROW, WIDE, ZONE, Chart, Words, svg
 from app.web.measures import MeasureForm
 from app.web.views import AccessEntry, Reading
-from audit.events import Decision
+from audit.events import Activity, Decision
 from policies.vocabulary import GranteeKind
 
 _LONGEST = 18  # digits before the point
@@ -84,6 +84,8 @@ class Formats:
         """Return what somebody did, or wanted to do and was refused."""
         if entry.decision is Decision.REFUSE:
             return self._(words.REFUSED.get(entry.kind, words.REFUSED_ELSE))
+        if entry.activity is Activity.EMERGENCY and entry.kind in words.URGENT:
+            return self._(words.URGENT[entry.kind])
         return self._(words.DONE[entry.kind])
 
     def refusal(self, reason: str) -> str:

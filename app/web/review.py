@@ -77,6 +77,8 @@ def _is_shown(access: Access, show: AccessShow) -> bool:
             return access.decision is Decision.REFUSE
         case AccessShow.AUTOMATIC:
             return access.is_automatic
+        case AccessShow.EMERGENCY:
+            return access.activity is Activity.EMERGENCY
         case AccessShow.ALL:
             return True
 

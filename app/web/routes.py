@@ -4,6 +4,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.web import (
     citizen,
+    emergency_pages,
     import_pages,
     login,
     moving_pages,
@@ -54,6 +55,8 @@ PAGES: list[HTTPRouteHandler] = [
     moving_pages.accept,
     paper_pages.show_confirm,
     paper_pages.confirm,
+    emergency_pages.show_openings,
+    emergency_pages.answer,
     # staff
     staff.show_find,
     staff.find,
@@ -64,6 +67,8 @@ PAGES: list[HTTPRouteHandler] = [
     staff.ask,
     paper_pages.show_paper,
     paper_pages.enter,
+    emergency_pages.show_open,
+    emergency_pages.open_vault,
     # supervisors
     review.show_review,
 ]

@@ -213,6 +213,7 @@ def _chrome(request: Asked, here: str, csrf: str) -> Chrome:
         demo=valv.demo,
         who=None if found is None else _who(valv, found),
         notice=pick(Notice, request.query_params.get("done")),
+        urgent=getattr(request.state, "urgent", None),
     )
 
 

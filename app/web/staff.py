@@ -25,13 +25,15 @@ from app.web.views import (
     PatientView,
     RefusedView,
     Trend,
+    Urgent,
 )
 from app.whose import parse_patient
 from consent.gate import Refused
 from identity.numbers import NumberError, parse_personal_number
 from identity.principal import Staff
 from policies.vocabulary import MEASUREMENTS, Action, Category, Purpose
-from sharing import adding, asking, lookup, reach
+from sharing import adding, asking, emergency, lookup, reach
+from sharing.emergency import Under
 from sharing.reach import Adding, Met
 
 # --- find
@@ -57,7 +59,7 @@ async def find(request: Asked) -> Answer:
         return _show_wrong(request, FieldProblem.NOT_A_PERSONAL_NUMBER, 400)
     alias = valv.house.keystore.alias(number.digits)
     await lookup.look_up(valv.house, member, alias)
-    return redirect(_address(alias))
+    return redirect(address(alias))
 
 
 def _show_wrong(request: Asked, problem: FieldProblem, status: int) -> Answer:
@@ -70,16 +72,37 @@ def _show_wrong(request: Asked, problem: FieldProblem, status: int) -> Answer:
 
 @shown("/staff/patients/{patient:str}")
 async def show_patient(request: Asked, patient: FromPath[str]) -> Answer:
-    """Show what a citizen shares with the active commission."""
-    member, alias = staff(request), parse_patient(patient)
+    """Show what a citizen shares with the active commission, or under an emergency opening what it opens."""
+    member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
+    under = await opening_of(request, member, alias)
     try:
-        met = await reach.meet(valv_of(request).house, member, alias)
+        if under is None:
+            met = await reach.meet(house, member, alias)
+        else:
+            met = await reach.meet_in_emergency(house, member, alias, under)
         trend = await _trend(request, member, alias, met)
     except Refused:
-        return _refused(request, alias)
+        return refused(request, alias)
     tiles = values.tiles(met.latest, lang_of(request))
-    view = PatientView(alias.hex(), met.name, tiles, trend, met.readable, met.addable)
+    can_open = emergency.lasts(house, member) is not None
+    view = PatientView(alias.hex(), met.name, tiles, trend, met.readable, met.addable, can_open)
     return page(request, "patient.html", view)
+
+
+async def opening_of(request: Asked, member: Staff, alias: bytes) -> Under | None:
+    """Return the emergency opening under which this patient is met, while it holds; the page tells of it."""
+    found = await emergency.under(valv_of(request).house, member, alias)
+    if found is None:
+        return None
+    request.state.urgent = Urgent(
+        alias.hex(),
+        found.opening.at,
+        found.ends,
+        found.opening.reason,
+        found.is_over,
+        tuple(one.name for one in found.blocked or ()),
+    )
+    return None if found.is_over else found
 
 
 async def _trend(request: Asked, member: Staff, alias: bytes, met: Met) -> Trend | None:
@@ -91,14 +114,18 @@ async def _trend(request: Asked, member: Staff, alias: bytes, met: Met) -> Trend
     category = asked or next(iter(offered), None)
     if category is None:
         return None
-    return await trend_for(request, member, alias, category, met.latest)
+    is_urgent = category in met.urgent
+    return await trend_for(request, member, alias, category, met.latest, is_urgent=is_urgent)
 
 
-def _refused(request: Asked, alias: bytes) -> Answer:
-    return page(request, "refused.html", RefusedView(alias.hex()), 403, here=_address(alias))
+def refused(request: Asked, alias: bytes) -> Answer:
+    """Say that there is nothing to see, and what can be done: the same whoever the citizen is."""
+    can_open = emergency.lasts(valv_of(request).house, staff(request)) is not None
+    return page(request, "refused.html", RefusedView(alias.hex(), can_open), 403, here=address(alias))
 
 
-def _address(alias: bytes) -> str:
+def address(alias: bytes) -> str:
+    """Return the address of a patient's page."""
     return f"/staff/patients/{alias.hex()}"
 
 
@@ -109,10 +136,11 @@ def _address(alias: bytes) -> str:
 async def show_add(request: Asked, patient: FromPath[str]) -> Answer:
     """Show the measures that this commission may add here, or one's form."""
     member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
+    await opening_of(request, member, alias)
     try:
         adding_ = await reach.may_add(house, member, alias)
     except Refused:
-        return _refused(request, alias)
+        return refused(request, alias)
     measure = BY_ID.get(request.query_params.get("measure", ""))
     if measure is not None and measure.category not in adding_.categories:
         measure = None
@@ -124,18 +152,19 @@ async def add(request: Asked, patient: FromPath[str]) -> Answer:
     """Add a value, in the commission's name; the gate decides when it is added."""
     member, alias, house = staff(request), parse_patient(patient), valv_of(request).house
     fields = await form(request)
+    await opening_of(request, member, alias)
     measure = BY_ID.get(fields.value("measure"))
     if measure is None:
-        return redirect(f"{_address(alias)}/add")
+        return redirect(f"{address(alias)}/add")
     read = read_measure(measure, fields, written_by(request, member), now=house.clock())
     try:
         if isinstance(read, FormState):
             view = _add_view(alias, await reach.may_add(house, member, alias), measure, read)
-            return page(request, "add.html", view, 400, here=f"{_address(alias)}/add?measure={measure.id}")
+            return page(request, "add.html", view, 400, here=f"{address(alias)}/add?measure={measure.id}")
         await adding.add(house, member, alias, [read])
     except Refused:
-        return _refused(request, alias)
-    return redirect(_address(alias), Notice.VALUE_ADDED)
+        return refused(request, alias)
+    return redirect(address(alias), Notice.VALUE_ADDED)
 
 
 def _add_view(alias: bytes, found: Adding, measure: MeasureForm | None, state: FormState) -> AddView:
@@ -150,6 +179,7 @@ def _add_view(alias: bytes, found: Adding, measure: MeasureForm | None, state: F
 async def show_ask(request: Asked, patient: FromPath[str]) -> Answer:
     """Show the form to ask for access by, or that it was sent."""
     member, alias = staff(request), parse_patient(patient)
+    await opening_of(request, member, alias)
     sent = request.query_params.get("done") == Notice.REQUEST_SENT
     state = FormState({"purpose": (member.commission.purpose,)})
     return page(request, "ask.html", _ask_view(member, alias, state, sent=sent))
@@ -171,12 +201,13 @@ async def ask(request: Asked, patient: FromPath[str]) -> Answer:
         if not given
     ]
     if problems or purpose is None:
+        await opening_of(request, member, alias)
         state = FormState(fields.values, tuple(problems))
         return page(request, "ask.html", _ask_view(member, alias, state), 400)
     await asking.ask(
         valv_of(request).house, member, alias, categories=categories, actions=actions, purpose=purpose
     )
-    return redirect(f"{_address(alias)}/request", Notice.REQUEST_SENT)
+    return redirect(f"{address(alias)}/request", Notice.REQUEST_SENT)
 
 
 def _ask_view(member: Staff, alias: bytes, state: FormState, *, sent: bool = False) -> AskView:

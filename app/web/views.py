@@ -46,6 +46,8 @@ GET  /sharing/move                          from (kind:id)                      
 POST /sharing/move                          from*                                      → 303 /sharing/move/new
 GET  /sharing/move/new                      from*, who, unit                           ProposalsView         proposals.html
 POST /sharing/move/new                      from*, unit*, accept* (ProposalCard.key)   → 303 /sharing        proposals.html if errors
+GET  /sharing/emergencies                                                              EmergenciesView       emergencies.html
+POST /sharing/emergencies                   answer* (no, yes)                          → 303 the same
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
@@ -61,6 +63,8 @@ POST /staff/patients/{id}/request           categories*, actions*, purpose*     
 GET  /staff/patients/{id}/paper             who                                        PaperFormView         paper.html
 POST /staff/patients/{id}/paper             effect*, grantee*, actions*, categories*,  → 303 the same        paper.html if errors
                                             valid_to, signed* (day), kept*, who
+GET  /staff/patients/{id}/emergency                                                    EmergencyView         emergency.html
+POST /staff/patients/{id}/emergency         reason*, confirm* (1)                      → 303 the patient     emergency.html if errors
 GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
 any error                                                                              ErrorView             error.html
 ==========================================  =========================================  ====================  ======================
@@ -113,6 +117,9 @@ class Notice(StrEnum):
     REQUEST_SENT = "request-sent"
     PAPER_SENT = "paper-sent"
     PAPER_CONFIRMED = "paper-confirmed"
+    EMERGENCY_OPENED = "emergency-opened"
+    EMERGENCY_REFUSED = "emergency-refused"
+    EMERGENCY_ALLOWED = "emergency-allowed"
     IMPORT_UNDONE = "import-undone"
     LOGGED_OUT = "logged-out"
 
@@ -135,6 +142,21 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
+class Urgent:
+    """An emergency opening of a patient's vault, on every page of theirs: from when, until when, why, if it is over.
+
+    ``blocked`` names the providers to ask about what is blocked (empty for what is the citizen's own), or nobody.
+    """
+
+    patient: str
+    at: datetime
+    ends: datetime
+    reason: str
+    is_over: bool
+    blocked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chrome:
     """What stands around a page. ``here`` is a path with query that GET answers, for the language links."""
 
@@ -143,6 +165,7 @@ class Chrome:
     demo: bool
     who: Who | None = None
     notice: Notice | None = None
+    urgent: Urgent | None = None
 
 
 # --- forms ---
@@ -173,6 +196,8 @@ class FieldProblem(StrEnum):
     MAY_NOT_ADD = "may-not-add"
     SYSTEM_READS = "system-reads"
     NOT_SIGNED_LATELY = "not-signed-lately"
+    REASON_LENGTH = "reason-length"
+    NOT_CONFIRMED = "not-confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,13 +347,17 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class OverviewView:
-    """The citizen's first page: latest value by category, what is new, what to do next."""
+    """The citizen's first page: latest value by category, what is new, what to do next.
+
+    ``openings`` are emergency openings that the reader has not looked at yet.
+    """
 
     latest: tuple[Reading, ...]
     accesses: tuple["AccessEntry", ...] = ()
     requests: tuple["AccessRequest", ...] = ()
     rules: int = 0
     papers: tuple["RuleCard", ...] = ()
+    openings: tuple["AccessEntry", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -609,6 +638,7 @@ class AccessShow(StrEnum):
     PEOPLE = "people"
     REFUSED = "refused"
     AUTOMATIC = "automatic"
+    EMERGENCY = "emergency"
     ALL = "all"
 
 
@@ -663,6 +693,33 @@ class AccessesView:
 
 
 @dataclass(frozen=True, slots=True)
+class OpeningCard:
+    """An emergency opening: when, by whom, why (empty where only the log still tells), and what was read under it.
+
+    ``is_whole`` is false where the log was not looked through so far back, so that there may be more.
+    """
+
+    id: str
+    at: datetime
+    name: str
+    title: str
+    unit: str
+    provider: str
+    reason: str
+    reads: tuple[AccessEntry, ...]
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EmergenciesView:
+    """Who opened the vault in an emergency, newest first; whether that was refused in advance, and who may say so."""
+
+    openings: tuple[OpeningCard, ...]
+    has_said_no: bool
+    may_say_no: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """One choice of a filter."""
 
@@ -696,7 +753,10 @@ class FindView:
 
 @dataclass(frozen=True, slots=True)
 class PatientView:
-    """What one citizen shares with the active commission; nothing here tells whether there is more."""
+    """What one citizen shares with the active commission; nothing here tells whether there is more.
+
+    ``can_open`` says that an emergency opening is these staff's to make. Under one, there may be no name to show.
+    """
 
     patient: str
     name: str
@@ -704,13 +764,27 @@ class PatientView:
     trend: Trend | None
     readable: tuple[Category, ...]
     addable: tuple[Category, ...]
+    can_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedView:
-    """Nothing may be read or added here; the same whether the citizen has a vault or not."""
+    """Nothing may be read or added here; the same whether the citizen has a vault or not.
+
+    ``can_open`` says that an emergency opening is these staff's to make, whoever the citizen is.
+    """
 
     patient: str
+    can_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyView:
+    """Open a citizen's vault in an emergency, for so many ``minutes`` as the policies in force say."""
+
+    patient: str
+    minutes: int
+    form: FormState = field(default_factory=FormState)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,9 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.OUTCOME: N_("avslutade en åtgärd"),
 }
 
+#: What somebody did under an emergency opening, where that is said otherwise.
+URGENT: Mapping[StrEnum, str] = {EventKind.READ: N_("läste med nödöppning")}
+
 #: What somebody wanted to do and was refused, after their name.
 REFUSED: Mapping[StrEnum, str] = {
     EventKind.READ: N_("nekades att läsa"),
@@ -137,6 +140,7 @@ REFUSED: Mapping[StrEnum, str] = {
     EventKind.LOOKUP: N_("nekades att söka på personnummer"),
     EventKind.IMPORT: N_("nekades att läsa in en fil"),
     EventKind.EXPORT: N_("nekades att hämta ut uppgifter"),
+    EventKind.EMERGENCY: N_("nekades att öppna valvet med nödöppning"),
 }
 
 #: The same where the log has no words of its own for it.
@@ -177,6 +181,7 @@ SHOW: Mapping[StrEnum, str] = {
     AccessShow.PEOPLE: N_("Människor"),
     AccessShow.REFUSED: N_("Nekade"),
     AccessShow.AUTOMATIC: N_("Automatiska"),
+    AccessShow.EMERGENCY: N_("Nödöppningar"),
     AccessShow.ALL: N_("Allt"),
 }
 
@@ -219,6 +224,9 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.REQUEST_SENT: N_("Din fråga är skickad."),
     Notice.PAPER_SENT: N_("Pappret är inlagt."),
     Notice.PAPER_CONFIRMED: N_("Du har bekräftat det. Det gäller nu helt och hållet."),
+    Notice.EMERGENCY_OPENED: N_("Nödöppningen gäller nu. Den står i loggen."),
+    Notice.EMERGENCY_REFUSED: N_("Du har sagt nej. Ingen får se något genom nödöppning."),
+    Notice.EMERGENCY_ALLOWED: N_("Ditt nej är tillbakataget. Nödöppning går igen."),
     Notice.IMPORT_UNDONE: N_("Inläsningen är ångrad. Det som bara den förde in är borta."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
@@ -250,6 +258,8 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.NOT_SIGNED_LATELY: N_(
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
     ),
+    FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
+    FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
 }
 
 _TABLES = (

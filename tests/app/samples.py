@@ -44,9 +44,11 @@ REGION = v.GranteeLabel(GranteeKind.REGION, "SE2321000000-R1", "Region Exempel")
 ROLE = v.GranteeLabel(GranteeKind.ROLE, "SE2321000000-B1/läkare", "Läkare", "Vårdcentralen Björken")
 
 
-def chrome(here: str, who: v.Who | None, notice: v.Notice | None = None) -> v.Chrome:
+def chrome(
+    here: str, who: v.Who | None, notice: v.Notice | None = None, urgent: v.Urgent | None = None
+) -> v.Chrome:
     """Return what stands around a sample page."""
-    return v.Chrome(here, "c5rf" * 16, demo=True, who=who, notice=notice)
+    return v.Chrome(here, "c5rf" * 16, demo=True, who=who, notice=notice, urgent=urgent)
 
 
 def pressure(days_ago: int, systolic: int, diastolic: int, *, staff: bool = False) -> v.Reading:
@@ -239,6 +241,54 @@ REVIEWED = tuple(
     for e, n in zip(ENTRIES[:2], ("Anna Lindqvist", "Bo Nyman"), strict=True)
 )
 
+OPENED = v.Urgent(
+    PATIENT,
+    NOW - timedelta(minutes=20),
+    NOW + timedelta(minutes=40),
+    "Medvetslös på akuten, ingen anhörig nås",
+    is_over=False,
+    blocked=("", "Region Exempel"),
+)
+OVER = replace(OPENED, at=NOW - timedelta(days=1), ends=NOW, is_over=True, blocked=())
+OPENINGS = (
+    v.OpeningCard(
+        "a1" * 16,
+        NOW - timedelta(hours=1),
+        "Maria Ek",
+        "distriktssköterska",
+        "Vårdcentralen Björken",
+        "Region Exempel",
+        "Medvetslös på akuten, ingen anhörig nås",
+        (
+            replace(ENTRIES[0], activity=Activity.EMERGENCY, rule=None),
+            replace(ENTRIES[0], id="e9", activity=Activity.EMERGENCY, rule=None, categories=MEASUREMENTS),
+            replace(ENTRIES[1], activity=Activity.EMERGENCY),
+        ),
+    ),
+    v.OpeningCard(
+        "b2" * 16, NOW - timedelta(days=40), "Jonas Hed", "läkare", "Medicinkliniken", "Region Annan", "", ()
+    ),
+    v.OpeningCard(
+        "c3" * 16,
+        NOW - timedelta(days=400),
+        "Jonas Hed",
+        "läkare",
+        "Medicinkliniken",
+        "Region Annan",
+        "Medvetslös på akuten",
+        (),
+        is_whole=False,
+    ),
+)
+OPENED_LATELY = v.AccessEntry("e8", NOW, EK, EventKind.EMERGENCY, Activity.EMERGENCY, Purpose.CARE)
+NO_REASON = v.FormState(
+    {"reason": ("akut",)},
+    (
+        v.FieldError("reason", v.FieldProblem.REASON_LENGTH),
+        v.FieldError("confirm", v.FieldProblem.NOT_CONFIRMED),
+    ),
+)
+
 DONE = v.ImportView(
     "i1",
     v.ImportState.DONE,
@@ -320,6 +370,63 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         "overview.html",
         v.OverviewView((PRESSURES[0], WEIGHT, PULSE, SYMPTOM), ENTRIES[:3], (ASKED,), 3),
         chrome("/", ANNA),
+    ),
+    "overview-opened": (
+        "overview.html",
+        v.OverviewView(
+            (WEIGHT,), (OPENED_LATELY,), (), 1, openings=(OPENED_LATELY, replace(OPENED_LATELY, id="e7"))
+        ),
+        chrome("/", KARIN),
+    ),
+    "emergencies": (
+        "emergencies.html",
+        v.EmergenciesView(OPENINGS, has_said_no=False, may_say_no=True),
+        chrome("/sharing/emergencies", ANNA),
+    ),
+    "emergencies-no": (
+        "emergencies.html",
+        v.EmergenciesView((), has_said_no=True, may_say_no=True),
+        chrome("/sharing/emergencies", ANNA, v.Notice.EMERGENCY_REFUSED),
+    ),
+    "emergencies-proxy": (
+        "emergencies.html",
+        v.EmergenciesView(OPENINGS[:1], has_said_no=False, may_say_no=False),
+        chrome("/sharing/emergencies", KARIN),
+    ),
+    "emergencies-child": (
+        "emergencies.html",
+        v.EmergenciesView((), has_said_no=False, may_say_no=False),
+        chrome("/sharing/emergencies", ANNA),
+    ),
+    "emergency": ("emergency.html", v.EmergencyView(PATIENT, 60), chrome(f"{MINE}/emergency", NURSE)),
+    "emergency-errors": (
+        "emergency.html",
+        v.EmergencyView(PATIENT, 1440, NO_REASON),
+        chrome(f"{MINE}/emergency", NURSE, urgent=OVER),
+    ),
+    "emergency-odd": ("emergency.html", v.EmergencyView(PATIENT, 45), chrome(f"{MINE}/emergency", NURSE)),
+    "patient-opened": (
+        "patient.html",
+        v.PatientView(
+            PATIENT,
+            "Anna Lindqvist",
+            (PRESSURES[0],),
+            TREND,
+            (Category.BLOOD_PRESSURE,),
+            (),
+            can_open=True,
+        ),
+        chrome(MINE, NURSE, v.Notice.EMERGENCY_OPENED, OPENED),
+    ),
+    "patient-opened-empty": (
+        "patient.html",
+        v.PatientView(PATIENT, "", (), None, tuple(Category), (), can_open=True),
+        chrome(MINE, NURSE, None, replace(OPENED, blocked=())),
+    ),
+    "refused-over": (
+        "refused.html",
+        v.RefusedView(PATIENT, can_open=True),
+        chrome(MINE, NURSE, urgent=OVER),
     ),
     "overview-empty": ("overview.html", v.OverviewView(()), chrome("/", ANNA)),
     "overview-proxy": ("overview.html", v.OverviewView((WEIGHT,), ENTRIES[4:], (), 1), chrome("/", KARIN)),

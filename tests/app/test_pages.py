@@ -188,7 +188,16 @@ def add_pressure(systolic: str = "128", diastolic: str = "82", **more: str) -> d
     return {**given, "date": "2026-03-14", "time": "07:30", **more}
 
 
-CITIZENS = ("/", "/measurements", "/measurements/add", "/imports", "/sharing", "/sharing/new", "/accesses")
+CITIZENS = (
+    "/",
+    "/measurements",
+    "/measurements/add",
+    "/imports",
+    "/sharing",
+    "/sharing/new",
+    "/sharing/emergencies",
+    "/accesses",
+)
 FORMS = {
     "anna": (
         "/logout",
@@ -203,6 +212,7 @@ FORMS = {
         "/sharing/pause",
         "/sharing/contacts",
         "/sharing/contacts/end",
+        "/sharing/emergencies",
         f"/requests/{'0' * 32}",
     ),
     "nurse-vc": (
@@ -211,6 +221,7 @@ FORMS = {
         "/staff",
         f"/staff/patients/{'0' * 32}/add",
         f"/staff/patients/{'0' * 32}/request",
+        f"/staff/patients/{'0' * 32}/emergency",
     ),
 }
 
@@ -241,7 +252,7 @@ async def test_only_staff_on_care_get_staffs_pages(browser: Browser, persona: st
     """Neither a citizen nor a supervisor looks anybody up."""
     await browser.log_in(persona)
     patient = f"/staff/patients/{'0' * 32}"
-    for path in ("/staff", patient, f"{patient}/add", f"{patient}/request"):
+    for path in ("/staff", patient, f"{patient}/add", f"{patient}/request", f"{patient}/emergency"):
         assert (await browser.get(path)).status_code == 403, path
     assert (await browser.post("/staff", personal_number=ANNA)).status_code == 403
 

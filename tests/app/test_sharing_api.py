@@ -1,5 +1,6 @@
 """``/api/sharing``, ``/api/contacts`` and what may be done to one consent, as a machine asks."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,7 @@ from litestar.testing import AsyncTestClient
 
 from app import demo
 from app.main import application
+from policies.engine import INSTALLED, LAW_IN_FORCE, Policies
 from tests.world import START, World, pressure
 
 VC, HOME = demo.HEALTH_CENTRE, demo.HOME_CARE
@@ -71,6 +73,7 @@ async def test_pause_and_take_up_again(http: AsyncTestClient[Litestar]) -> None:
         "paused": START.isoformat()[:-6] + "Z",
         "contacts": [],
         "resealing": 0,
+        "no_emergency": False,
     }
     assert (await anna("DELETE", "/api/sharing/pause")).status_code == 204
     assert await nurse.sees(anna.patient) == 2
@@ -262,6 +265,10 @@ async def test_emergency_opens_what_is_not_blocked_and_the_citizen_sees_why(
     assert (await http.get(path, headers=doctor.headers)).status_code == 403
     (told,) = (await anna("GET", "/api/emergency")).json()
     assert (told["id"], told["reason"]) == (made.json()["id"], wish["reason"])
+    assert made.json()["until"] == (START + timedelta(hours=1)).isoformat()
+    read = {one["id"] for one in (await anna("GET", "/api/accesses")).json() if one["kind"] == "read"}
+    assert told["accesses"]
+    assert set(told["accesses"]) < read
     activities = {one["activity"] for one in (await anna("GET", "/api/accesses")).json()}
     assert "Nödöppning" in activities
 
@@ -276,3 +283,55 @@ async def test_emergency_is_for_licensed_staff_of_a_vardgivare(
     assert (await other("POST", "/api/emergency", wish)).status_code == 403
     answer = await doctor("POST", "/api/emergency", wish | {"reason": "akut"})
     assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (400, "reason")
+
+
+async def test_no_to_emergencies_is_said_and_taken_back(http: AsyncTestClient[Litestar]) -> None:
+    """In advance, by the citizen alone: nobody else says it for them, or takes it back."""
+    anna, doctor = await caller(http, "anna"), await caller(http, "doctor-hospital")
+    path = f"/fhir/Observation?patient={anna.patient}&category=blood-pressure"
+    urgent = doctor.headers | {"Purpose-Of-Use": "BTG"}
+    await doctor("POST", "/api/emergency", {"patient": anna.patient, "reason": "Medvetslös på akuten"})
+    assert (await http.get(path, headers=urgent)).status_code == 200
+    for method, said, status in (("POST", True, 403), ("DELETE", False, 200)):
+        for persona in ("doctor-hospital", "supervisor-region", "client-meter"):
+            other = await caller(http, persona)
+            assert (await other(method, "/api/sharing/no-emergency")).status_code in {400, 403}, persona
+        assert (await anna(method, "/api/sharing/no-emergency")).status_code == 204
+        assert (await anna("GET", "/api/sharing")).json()["no_emergency"] is said
+        assert (await http.get(path, headers=urgent)).status_code == status
+
+
+@pytest.mark.parametrize("choice", ["told", "untold"])
+async def test_blocked_in_an_emergency_is_refused_or_as_empty_by_the_policy(
+    world: World, http: AsyncTestClient[Litestar], choice: str
+) -> None:
+    """Where nobody is told: the status and the shape of what is empty, by category, by several and by record."""
+    policies = Policies.load(INSTALLED, {**LAW_IN_FORCE, "blocked-data": choice})
+    object.__setattr__(world.house.gate, "policies", policies)
+    anna, doctor = await caller(http, "anna"), await caller(http, "doctor-hospital")
+    entries = (await anna("GET", "/fhir/Observation?category=blood-pressure")).json()["entry"]
+    record = entries[0]["resource"]["id"]
+    await anna("POST", "/api/consents", allow(effect="block", grantee={"kind": "network"}))
+    made = await doctor("POST", "/api/emergency", {"patient": anna.patient, "reason": "Medvetslös på akuten"})
+    assert ("blocked" in made.json()) == (choice == "told")
+    urgent = doctor.headers | {"Purpose-Of-Use": "BTG"}
+
+    async def asked(path: str) -> tuple[int, bytes]:
+        answer = await http.get(f"/fhir/{path}", headers=urgent)
+        return answer.status_code, answer.content.replace(b"blood-pressure", b"glucose")
+
+    for blocked, empty in (
+        (f"Observation?patient={anna.patient}&category=blood-pressure", "category=glucose"),
+        (f"Observation?patient={anna.patient}&category=blood-pressure,glucose", "category=glucose,sleep"),
+        (f"Observation/{record}?patient={anna.patient}", ""),
+    ):
+        status, content = await asked(blocked)
+        if choice == "told":
+            assert status == 403, blocked
+        elif empty:
+            same = await asked(f"Observation?patient={anna.patient}&{empty}")
+            assert (status, same[0]) == (200, 200)
+            assert json.loads(content)["total"] == json.loads(same[1])["total"] == 0
+            assert json.loads(content).keys() == json.loads(same[1]).keys()
+        else:
+            assert status == 404

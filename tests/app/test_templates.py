@@ -12,6 +12,7 @@ from app.web import words
 from app.web.formats import Formats, Lang
 from app.web.messages import untranslated
 from app.web.rendering import BUILT, TEMPLATES, Renderer, catalogue, with_lang
+from sharing import emergency
 from tests.app.samples import ANNA, DONE, MINE, NURSE, PAGES, PRESSURES, PULSE, WEIGHT, chrome
 
 pytestmark = pytest.mark.skipif(
@@ -104,7 +105,8 @@ def test_every_field_has_a_label_and_no_id_stands_twice(renderer: Renderer, name
     ids = [attributes["id"] for _, attributes in elements.found if attributes.get("id")]
     assert len(ids) == len(set(ids))
     labelled = {label.get("for") for label in elements.all("label")}
-    fields = [f for f in elements.all("input") + elements.all("select") if f.get("type") != "hidden"]
+    fields = [f for kind in ("input", "select", "textarea") for f in elements.all(kind)]
+    fields = [f for f in fields if f.get("type") != "hidden"]
     assert {f.get("id") for f in fields} <= labelled
 
 
@@ -206,6 +208,40 @@ def test_a_refused_page_names_nobody_and_tells_how_to_ask(renderer: Renderer) ->
     html = page(renderer, "refused")
     assert "Anna" not in html
     assert f'href="{MINE}/request"' in html
+
+
+def test_an_emergency_is_the_second_way_and_offered_only_to_who_may(renderer: Renderer) -> None:
+    """A link after the button that asks; nothing of it for others, and nothing while one holds."""
+    link = f'href="{MINE}/emergency"'
+    offered = page(renderer, "refused-over")
+    assert offered.index('class="nhsuk-button" href="' + MINE + "/request") < offered.rindex(link)
+    for name in ("refused", "patient", "patient-opened"):
+        assert link not in page(renderer, name), name
+
+
+def test_an_opening_is_told_on_the_page_until_it_is_over(renderer: Renderer) -> None:
+    """Until when, why, and whom to ask of what is blocked; then that it is over, and how to go on."""
+    held, over = page(renderer, "patient-opened"), page(renderer, "refused-over")
+    assert "Nödöppning till 11:10" in held
+    assert "orsak: Medvetslös på akuten" in held
+    assert "att fråga: Region Exempel." in held
+    assert "Nödöppningen tog slut kl. 10:30 den 14 mars 2026." in over
+    assert "orsak:" not in over
+    assert "spärrat" not in page(renderer, "patient-opened-empty")
+
+
+def test_how_long_an_opening_lasts_is_told_as_it_is(renderer: Renderer) -> None:
+    """An hour, a day or anything else: the number comes from outside the page."""
+    lengths = {
+        "emergency": "i 1 timme,",
+        "emergency-errors": "i 24 timmar,",
+        "emergency-odd": "i 45 minuter,",
+    }
+    for name, length in lengths.items():
+        assert length in page(renderer, name)
+    bounds = (emergency.SHORTEST_REASON, emergency.LONGEST_REASON)
+    assert f"{bounds[0]} till {bounds[1]} tecken" in page(renderer, "emergency")
+    assert f"minst {bounds[0]} och högst {bounds[1]} tecken" in words.word(v.FieldProblem.REASON_LENGTH)
 
 
 def test_a_guardian_is_offered_no_block(renderer: Renderer) -> None:
