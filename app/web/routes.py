@@ -2,7 +2,18 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.web import citizen, import_pages, login, review, seeing_pages, sharing_pages, staff
+from app.web import (
+    citizen,
+    history_pages,
+    import_pages,
+    login,
+    review,
+    rule_pages,
+    seeing_as,
+    seeing_pages,
+    sharing_pages,
+    staff,
+)
 
 PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
@@ -18,6 +29,7 @@ PAGES: list[HTTPRouteHandler] = [
     citizen.show_add,
     citizen.add,
     citizen.show_accesses,
+    history_pages.show_decision,
     import_pages.show_imports,
     import_pages.take,
     import_pages.show_import,
@@ -32,12 +44,19 @@ PAGES: list[HTTPRouteHandler] = [
     sharing_pages.show_request,
     sharing_pages.answer,
     seeing_pages.show_seers,
-    seeing_pages.show_as,
+    history_pages.show_then,
+    seeing_as.show_as,
+    seeing_as.show_records_as,
     seeing_pages.show_contacts,
     seeing_pages.list_contact,
     seeing_pages.strike_contact,
     seeing_pages.pause,
-    seeing_pages.lift,
+    rule_pages.show_rule,
+    rule_pages.download_receipt,
+    rule_pages.download_consent,
+    rule_pages.show_change,
+    rule_pages.show_lift,
+    rule_pages.lift,
     # staff
     staff.show_find,
     staff.find,
