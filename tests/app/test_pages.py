@@ -188,7 +188,17 @@ def add_pressure(systolic: str = "128", diastolic: str = "82", **more: str) -> d
     return {**given, "date": "2026-03-14", "time": "07:30", **more}
 
 
-CITIZENS = ("/", "/measurements", "/measurements/add", "/imports", "/sharing", "/sharing/new", "/accesses")
+CITIZENS = (
+    "/",
+    "/measurements",
+    "/measurements/add",
+    "/imports",
+    "/sharing",
+    "/sharing/new",
+    "/sharing/then",
+    "/sharing/as",
+    "/accesses",
+)
 FORMS = {
     "anna": (
         "/logout",
