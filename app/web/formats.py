@@ -22,6 +22,7 @@ from app.web.measures import MeasureForm
 from app.web.views import AccessEntry, Reading
 from audit.events import Activity, Decision
 from policies.vocabulary import GranteeKind
+from vault.measures import MEASURES
 
 _LONGEST = 18  # digits before the point
 
@@ -57,6 +58,7 @@ class Formats:
             "time": self.time,
             "number": self.number,
             "measure": self.measure,
+            "measures": self.measures,
             "unit": self.unit,
             "figure": self.figure,
             "sentence": self.sentence,
@@ -126,7 +128,14 @@ class Formats:
         code = thing if isinstance(thing, str) else thing.code
         if code in words.MEASURE:
             return self._(words.MEASURE[code])
+        if code in MEASURES:
+            known = MEASURES[code]
+            return known.sv if self._locale == Lang.SV.locale else known.en
         return (getattr(thing, "display", "") or code) if not isinstance(thing, str) else code
+
+    def measures(self, codes: Iterable[str]) -> str:
+        """Return what the measures of some codes are called, each name once."""
+        return ", ".join(dict.fromkeys(map(self.measure, codes)))
 
     def unit(self, code: str, unit: str) -> str:
         """Return a unit as people write it."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.web import views
 from app.web.views import AccessEntry, ActorLabel, Change, ContactCard, GranteeLabel, RuleCard
 from app.wiring import Valv
-from audit.events import Activity, Actor, ActorKind, Decision
+from audit.events import Activity, Actor, ActorKind, Decision, Event
 from audit.review import Access
 from consent.rules import Contact, Grantee, Rule
 from identity.directory import Directory
@@ -95,7 +95,7 @@ def card(valv: Valv, rule: Rule, *, reader: str, at: datetime) -> RuleCard:
         valid_from=rule.valid_from,
         valid_to=rule.valid_to,
         created=rule.created,
-        author="" if rule.author == reader else _name(valv, rule.author),
+        author="" if rule.author == reader else name_of(valv, rule.author),
         in_force=rule.in_force(at) and bool(rule.holds_for),
         helper=_helper(valv.house.directory(), rule),
         pending=rule.is_pending,
@@ -104,6 +104,12 @@ def card(valv: Valv, rule: Rule, *, reader: str, at: datetime) -> RuleCard:
         spares=tuple(label(valv.house.directory(), one) for one in sorted(rule.spares)),
         while_related=rule.while_related,
         lifted_until=max((one.until for one in rule.lifts if at < one.until), default=None),
+        lifts=max((one.until for one in rule.lifts), default=None),
+        writers=tuple(
+            node(valv.house.directory(), one)
+            for one in sorted(rule.sources)
+            if one.startswith(("unit:", "provider:", "client:"))
+        ),
     )
 
 
@@ -115,7 +121,13 @@ def _helper(directory: Directory, rule: Rule) -> str:
     return ", ".join(part for part in (found.name, found.within) if part)
 
 
-def _name(valv: Valv, alias: str) -> str:
+def person(valv: Valv, grantee: GranteeLabel) -> GranteeLabel:
+    """Return a proxy with their name."""
+    return replace(grantee, name=name_of(valv, grantee.id))
+
+
+def name_of(valv: Valv, alias: str) -> str:
+    """Return the name of a person by alias (hex), nothing where nobody is known by it."""
     try:
         registered = valv.population.by_alias(bytes.fromhex(alias), valv.house.keystore)
     except ValueError:
@@ -196,6 +208,21 @@ def entry(
         next((known[id_] for id_ in access.rules if id_ in known), None),
         _count(access),
         about,
+    )
+
+
+def logged(entry_id: str, event: Event, *, reader: str) -> AccessEntry:
+    """Return an act as the log has it, without what came of it."""
+    return AccessEntry(
+        entry_id,
+        event.at,
+        _actor(event.actor, reader),
+        event.kind,
+        event.activity,
+        event.purpose,
+        event.categories,
+        event.decision,
+        event.reason,
     )
 
 

@@ -1,9 +1,6 @@
-"""Who can see this, the vault as a unit sees it, contacts, the pause, and a block laid aside for a time."""
+"""Who can see this, contacts, and the pause."""
 
 from collections.abc import Iterable
-from dataclasses import replace
-
-from litestar.params import FromPath
 
 from app.errors import BadRequestError, NotFoundError
 from app.security import demand_fresh, valv_of
@@ -16,15 +13,14 @@ from app.web.views import (
     FormState,
     GranteeLabel,
     Notice,
-    SeeAsView,
     SeerRow,
     SeersView,
 )
-from consent.parse import parse_contact, parse_lift
+from consent.parse import parse_contact
 from consent.rules import Grantee, RuleError
 from identity.directory import Directory
 from policies.vocabulary import Category, GranteeKind
-from sharing import granting, outlook, reading, seeing
+from sharing import granting, outlook, reading
 from sharing.reading import Query
 from vault.record import parse_record_id
 
@@ -63,21 +59,6 @@ async def show_seers(request: Asked) -> Answer:
         for one in seen
     )
     return page(request, "seers.html", SeersView(category, tuple(rows), record))
-
-
-@shown("/sharing/as")
-async def show_as(request: Asked) -> Answer:
-    """Show how much of the vault a unit sees."""
-    own, valv = owner(request), valv_of(request)
-    words, unit = request.query_params.get("who", ""), request.query_params.get("unit", "")
-    directory = valv.house.directory()
-    found = _found(directory, words, {GranteeKind.UNIT})
-    view = SeeAsView(None, found, FormState({"who": (words,)}))
-    if unit:
-        counts = await seeing.see_as(valv.house, own.principal, own.alias, unit)
-        shown_counts = {name: (one.after, one.before) for name, one in counts.items() if one.before}
-        view = replace(view, unit=labels.node(directory, f"unit:{unit}"), counts=shown_counts)
-    return page(request, "see_as.html", view)
 
 
 # --- contacts
@@ -137,7 +118,7 @@ def _found(directory: Directory, words: str, kinds: Iterable[GranteeKind]) -> tu
     return tuple(one for one in labels.found(directory, words[:_LONGEST_SEARCH]) if one.kind in kinds)
 
 
-# --- pause and lift
+# --- pause
 
 
 @taken("/sharing/pause")
@@ -150,18 +131,3 @@ async def pause(request: Asked) -> Answer:
     wish = granting.to_pause(house.clock() if stops else None)
     await granting.carry_out(house, own.principal, own.alias, wish)
     return redirect("/sharing", Notice.SHARING_PAUSED if stops else Notice.SHARING_RESUMED)
-
-
-@taken("/sharing/{rule_id:str}/lift")
-async def lift(request: Asked, rule_id: FromPath[str]) -> Answer:
-    """Lay a block aside until a day, or put it back at once."""
-    own, house, fields = owner(request), valv_of(request).house, await form(request)
-    rule = await granting.find_rule(house, own.principal, own.alias, rule_id)
-    until = fields.value("until").strip()
-    if until:
-        demand_fresh(request)
-        wish = granting.to_lift(rule, parse_lift({"until": until}), house.clock())
-    else:
-        wish = granting.to_lift(rule, None, house.clock())
-    await granting.carry_out(house, own.principal, own.alias, wish)
-    return redirect("/sharing", Notice.BLOCK_LIFTED if until else Notice.BLOCK_PUT_BACK)

@@ -1,16 +1,13 @@
 """Who may see what: the rules, a new one with its preview, an end to one, and answers to staff's requests."""
 
-from dataclasses import replace
-from datetime import date, datetime
 from typing import Any
 
-from litestar.exceptions import PermissionDeniedException
 from litestar.params import FromPath
 
 from app.errors import BadRequestError, NotFoundError
 from app.security import demand_fresh, valv_of
-from app.web import labels, values
-from app.web.shell import Answer, Asked, Owner, form, owner, page, pick, picked, redirect, shown, taken
+from app.web import labels, rule_form
+from app.web.shell import Answer, Asked, Owner, form, owner, page, pick, redirect, shown, taken
 from app.web.views import (
     FieldError,
     FieldProblem,
@@ -21,18 +18,11 @@ from app.web.views import (
     RequestView,
     RevokeView,
     RuleCard,
-    RuleFormView,
     SharingView,
 )
-from consent.parse import parse_rule
-from consent.rules import Grantee, Rule, RuleError
-from identity.directory import Directory
-from identity.principal import Proxy
-from policies.vocabulary import Action, Category, Effect, GranteeKind
+from consent.rules import Rule, RuleError
+from policies.vocabulary import Effect
 from sharing import asking, compacting, granting, outlook
-
-_LONGEST_SEARCH = 100
-_DATES = ("data_from", "data_to", "valid_from", "valid_to")
 
 
 @shown("/sharing")
@@ -57,7 +47,7 @@ async def show_sharing(request: Asked) -> Answer:
     return page(request, "sharing.html", view)
 
 
-# --- a new rule
+# --- a new rule, or another form of one
 
 
 @shown("/sharing/new")
@@ -66,134 +56,48 @@ async def show_new(request: Asked) -> Answer:
     own = owner(request)
     demand_fresh(request)
     effect = pick(Effect, request.query_params.get("effect")) or Effect.ALLOW
-    return _show_form(request, own, effect, FormState({"who": (request.query_params.get("who", ""),)}))
+    return rule_form.show(request, own, effect, FormState({"who": (request.query_params.get("who", ""),)}))
 
 
 @taken("/sharing/preview")
 async def preview(request: Asked) -> Answer:
-    """Show what a rule would change; nothing is saved."""
+    """Show what a rule would change, or the form again with whom its searches find; nothing is saved."""
     own, valv, fields = owner(request), valv_of(request), await form(request)
-    effect = _effect(fields)
-    read = _read(request, own, fields)
+    effect = rule_form.effect_of(fields)
+    if fields.value("look"):
+        return rule_form.show(request, own, effect, _without(fields, "look"))
+    read = await rule_form.read(request, own, fields)
     if isinstance(read, FormState):
-        return _show_form(request, own, effect, read, 400)
+        return rule_form.show(request, own, effect, read, 400)
     found = await outlook.preview(valv.house, own.principal, own.alias, granting.to_grant(read))
     gains, loses = labels.changes(valv.house.directory(), found)
     view = PreviewView(_card(request, own, read), gains, loses, fields)
-    return page(request, "preview.html", view, here=f"/sharing/new?effect={effect}")
+    here = f"/sharing/{read.id}/change" if fields.value("rule") else f"/sharing/new?effect={effect}"
+    return page(request, "preview.html", view, here=here)
 
 
 @taken("/sharing")
 async def save(request: Asked) -> Answer:
     """Put a rule in force, or go back to its form."""
     own, fields = owner(request), await form(request)
-    effect = _effect(fields)
+    effect = rule_form.effect_of(fields)
     if fields.value("change"):
-        kept = {name: given for name, given in fields.values.items() if name != "change"}
-        return _show_form(request, own, effect, FormState(kept))
+        return rule_form.show(request, own, effect, _without(fields, "change"))
     demand_fresh(request)
-    read = _read(request, own, fields)
+    read = await rule_form.read(request, own, fields)
     if isinstance(read, FormState):
-        return _show_form(request, own, effect, read, 400)
+        return rule_form.show(request, own, effect, read, 400)
     await granting.grant(valv_of(request).house, own.principal, own.alias, read)
-    return redirect("/sharing", Notice.RULE_SAVED)
+    return redirect(f"/sharing/{read.id}" if fields.value("rule") else "/sharing", Notice.RULE_SAVED)
 
 
-def _show_form(request: Asked, own: Owner, effect: Effect, state: FormState, status: int = 200) -> Answer:
-    if effect is Effect.BLOCK and isinstance(own.principal, Proxy):
-        raise PermissionDeniedException  # the page's own; the gate says the same of the block itself
-    directory = valv_of(request).house.directory()
-    several = [Grantee(GranteeKind.NETWORK, "")]
-    if effect is Effect.BLOCK:
-        several.append(Grantee(GranteeKind.EMERGENCY, ""))
-    chosen = _grantee(state)
-    named = [chosen] if chosen is not None and labels.is_known(directory, chosen) else []
-    found = {
-        one.key: replace(one, allowed=effect is Effect.ALLOW)
-        for one in (
-            *labels.found(directory, state.value("who")[:_LONGEST_SEARCH]),
-            *(labels.label(directory, one) for one in (*named, *several)),
-        )
-    }
-    view = RuleFormView(effect, tuple(found.values()), state)
-    return page(request, "rule_form.html", view, status, here=f"/sharing/new?effect={effect}")
-
-
-def _effect(fields: FormState) -> Effect:
-    found = pick(Effect, fields.value("effect"))
-    if found is None:
-        raise BadRequestError("effect: allow or block")
-    return found
+def _without(fields: FormState, button: str) -> FormState:
+    return FormState({name: given for name, given in fields.values.items() if name != button})
 
 
 def _card(request: Asked, own: Owner, rule: Rule) -> RuleCard:
     valv = valv_of(request)
     return labels.card(valv, rule, reader=own.self_id, at=valv.house.clock())
-
-
-# --- reading the form
-
-
-def _read(request: Asked, own: Owner, fields: FormState) -> Rule | FormState:
-    """Return the rule that the form says, or the form with what is wrong."""
-    house = valv_of(request).house
-    at, problems = house.clock(), list(_problems(fields, house.directory(), values.local_day(house.clock())))
-    if problems:
-        return FormState(fields.values, tuple(problems))
-    try:
-        return parse_rule(_raw(fields), id=granting.new_rule_id(), author=own.self_id, created=at)
-    except RuleError as error:
-        name = str(error).partition(":")[0].partition(".")[0]
-        problem = FieldProblem.SYSTEM_READS if name == "actions" else FieldProblem.CHOOSE_ONE
-        return FormState(fields.values, (FieldError(name, problem),))
-
-
-def _problems(fields: FormState, directory: Directory, today: date) -> list[FieldError]:
-    found: list[FieldError] = []
-    grantee = _grantee(fields)
-    if grantee is None or not labels.is_known(directory, grantee):
-        found.append(FieldError("grantee", FieldProblem.UNKNOWN_GRANTEE))
-    if not picked(Action, fields.all("actions")):
-        found.append(FieldError("actions", FieldProblem.CHOOSE_SOME))
-    if not picked(Category, fields.all("categories")):
-        found.append(FieldError("categories", FieldProblem.CHOOSE_SOME))
-    days = {name: _day(fields.value(name)) for name in _DATES}
-    wrong = [name for name, day in days.items() if day is None and fields.value(name).strip()]
-    found += [FieldError(name, FieldProblem.NOT_A_DATE) for name in wrong]
-    end = days["valid_to"]
-    if end is not None and end < today:
-        found.append(FieldError("valid_to", FieldProblem.IN_THE_PAST))
-    for first, last in (("data_from", "data_to"), ("valid_from", "valid_to")):
-        start, stop = days[first], days[last]
-        if start is not None and stop is not None and stop < start:
-            found.append(FieldError(last, FieldProblem.END_BEFORE_START))
-    return found
-
-
-def _grantee(fields: FormState) -> Grantee | None:
-    kind, colon, id_ = fields.value("grantee").partition(":")
-    found = pick(GranteeKind, kind)
-    return Grantee(found, id_) if found is not None and colon else None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 a day has no zone
-    except ValueError:
-        return None
-
-
-def _raw(fields: FormState) -> dict[str, Any]:
-    kind, _, id_ = fields.value("grantee").partition(":")
-    return {
-        "effect": fields.value("effect"),
-        "grantee": {"kind": kind, "id": id_},
-        "actions": list(fields.all("actions")),
-        "categories": list(fields.all("categories")),
-        "sources": list(fields.all("sources")),
-        "while_related": bool(fields.value("while_related")),
-        **{name: fields.value(name).strip() or None for name in _DATES},
-    }
 
 
 # --- an end to a rule

@@ -27,17 +27,28 @@ POST /imports/{id}/undo                                                         
 GET  /sharing                                                                          SharingView           sharing.html
 GET  /sharing/new                           effect (allow, block), who                 RuleFormView          rule_form.html
 POST /sharing/preview                       effect*, grantee* (kind:id), actions*,     PreviewView           preview.html, or
-                                            categories*, data_from, data_to,                                 rule_form.html if errors
-                                            valid_from, valid_to (dates)
+                                            categories*, but (1 = all but these), codes,                     rule_form.html if errors
+                                            sources, spares (kind:id), reach (inner,                         or look (1)
+                                            outer), data_from, data_to, valid_from,
+                                            valid_to (dates), while_related; rule (id)
+                                            to change one; look, spare_who, writer_who
 POST /sharing                               the same; change (1) = back to the form    → 303 /sharing        rule_form.html if errors
 GET  /sharing/{rule_id}/revoke                                                         RevokeView            revoke.html
 POST /sharing/{rule_id}/revoke                                                         → 303 /sharing
-POST /sharing/{rule_id}/lift                until (day; empty = put back)              → 303 /sharing
+GET  /sharing/{rule_id}                                                                RuleView              rule.html
+GET  /sharing/{rule_id}/change                                                         RuleFormView          rule_form.html
+GET  /sharing/{rule_id}/receipt                                                        the signed receipt
+GET  /sharing/{rule_id}/consent                                                        the FHIR Consent
+GET  /sharing/{rule_id}/lift                until (day; empty = put back)              LiftView              lift.html, or
+                                                                                                             rule.html if errors
+POST /sharing/{rule_id}/lift                until (day; empty = put back)              → 303 the rule
 POST /sharing/pause                         pause* (1, 0)                              → 303 /sharing
 GET  /sharing/{rule_id}/confirm             (of what was entered from paper)           ConfirmView           confirm.html
 POST /sharing/{rule_id}/confirm                                                        → 303 /sharing
 GET  /sharing/seers                         category, record                           SeersView             seers.html
-GET  /sharing/as                            who, unit                                  SeeAsView             see_as.html
+GET  /sharing/then                          category, day                              ThenView              then.html
+GET  /sharing/as                            who, unit, whom (kind:id)                  SeeAsView             see_as.html
+GET  /sharing/as/records                    unit*, whom, category, before (cursor)     SeeAsRecordsView      see_as_records.html
 GET  /sharing/contacts                      who                                        ContactsView          contacts.html
 POST /sharing/contacts                      grantee* (kind:id), role, who              → 303 /sharing/contacts
 POST /sharing/contacts/end                  grantee*                                   → 303 /sharing/contacts
@@ -52,6 +63,7 @@ GET  /requests/{id}                                                             
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
 GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
+GET  /accesses/{id}                                                                    DecisionView          decision.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
 GET  /staff/patients/{id}                   category, period, before (cursor)          PatientView, or 403   patient.html
@@ -194,6 +206,8 @@ class FieldProblem(StrEnum):
     FILE_TOO_LARGE = "file-too-large"
     UNKNOWN_FORMAT = "unknown-format"
     MAY_NOT_ADD = "may-not-add"
+    CHOOSE_WRITER = "choose-writer"
+    CODES_ELSEWHERE = "codes-elsewhere"
     SYSTEM_READS = "system-reads"
     NOT_SIGNED_LATELY = "not-signed-lately"
     REASON_LENGTH = "reason-length"
@@ -461,6 +475,7 @@ class RuleCard:
     """A rule as it is shown. ``author`` is a name where somebody other than the reader made it.
 
     ``helper`` tells who entered it from paper (name, title, units); ``pending`` that nobody has confirmed it yet.
+    ``lifted_until`` is when a lift ends that holds now; ``lifts`` is when the last one of this version ends or ended.
     """
 
     id: str
@@ -484,6 +499,8 @@ class RuleCard:
     lifted_until: datetime | None = None
     helper: str = ""
     pending: bool = False
+    lifts: datetime | None = None
+    writers: tuple[GranteeLabel, ...] = ()
 
     @property
     def by_device(self) -> tuple[str, ...]:
@@ -558,23 +575,22 @@ class SeersView:
 
 
 @dataclass(frozen=True, slots=True)
-class SeeAsView:
-    """The vault as a unit sees it: of each category how much there is, and how much is theirs."""
-
-    unit: "GranteeLabel | None"
-    found: tuple["GranteeLabel", ...]
-    form: FormState
-    counts: Mapping[Category, tuple[int, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class RuleFormView:
-    """A new allow or block. ``directory`` is what the search found that may be named, in order."""
+    """An allow or a block, new or ``changed`` (whom it names then stands). ``directory`` is what the search found.
+
+    ``spares`` and ``writers`` are those chosen and found: whom a block spares, and who wrote what it is about.
+    ``codes`` are single values to choose among (value, name), ``devices`` sources that were chosen elsewhere.
+    """
 
     effect: Effect
     directory: tuple[GranteeLabel, ...]
     form: FormState
     categories: tuple[Category, ...] = tuple(Category)
+    codes: tuple[tuple[str, str], ...] = ()
+    spares: tuple[GranteeLabel, ...] = ()
+    writers: tuple[GranteeLabel, ...] = ()
+    devices: tuple[str, ...] = ()
+    changed: GranteeLabel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -676,6 +692,12 @@ class AccessEntry:
     rule: RuleCard | None = None
     count: int | None = None
     about: str = ""
+
+    @property
+    def can_be_tried(self) -> bool:
+        """Tell whether it was decided by the citizen's rules, so that it can be decided again by them."""
+        decided = self.kind in (EventKind.READ, EventKind.EXPORT, EventKind.ADD, EventKind.VIEW)
+        return decided and self.activity is not Activity.EMERGENCY
 
     @property
     def automatic(self) -> bool:

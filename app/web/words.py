@@ -6,10 +6,12 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from app.web.rule_views import RuleTerm
 from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup
 from audit.events import Activity, EventKind
 from consent.judge import Reason
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
+from sharing.again import Unknown
 from sharing.asking import RequestState
 from vault.record import AuthorKind, Origin
 
@@ -254,6 +256,12 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.FILE_TOO_LARGE: N_("Filen är för stor"),
     FieldProblem.UNKNOWN_FORMAT: N_("Filen har ett format som vi inte känner igen"),
     FieldProblem.MAY_NOT_ADD: N_("Du får inte lägga till det här"),
+    FieldProblem.CHOOSE_WRITER: N_(
+        "Välj en enda mottagning (eller för en yttre spärr en vårdgivare) som har skrivit uppgifterna"
+    ),
+    FieldProblem.CODES_ELSEWHERE: N_(
+        "Värdena och uppgifterna hör inte ihop: kryssa i båda, eller inga värden"
+    ),
     FieldProblem.SYSTEM_READS: N_("Ett anslutet system kan lägga till men aldrig läsa"),
     FieldProblem.NOT_SIGNED_LATELY: N_(
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
@@ -262,7 +270,37 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
 }
 
+RULE_TERM: Mapping[StrEnum, str] = {
+    RuleTerm.WHOM: N_("Vem"),
+    RuleTerm.ACTIONS: N_("Vad de får göra"),
+    RuleTerm.CATEGORIES: N_("Vilka uppgifter"),
+    RuleTerm.CODES: N_("Vilka värden"),
+    RuleTerm.RECORDS: N_("Enstaka uppgifter"),
+    RuleTerm.SOURCES: N_("Varifrån uppgifterna kommer"),
+    RuleTerm.SPARES: N_("Vem spärren inte gäller"),
+    RuleTerm.PURPOSES: N_("Varför"),
+    RuleTerm.DATA: N_("Uppgifter från vilken tid"),
+    RuleTerm.VALID: N_("Hur länge det gäller"),
+    RuleTerm.RELATED: N_("Bara så länge de är bland dina kontakter"),
+    RuleTerm.LIFT: N_("Hävd för en tid"),
+    RuleTerm.OTHER: N_("Annat"),
+}
+
+UNKNOWN: Mapping[StrEnum, str] = {
+    Unknown.UNREADABLE: N_("Innehållet i raden går inte att läsa längre."),
+    Unknown.OTHER_MATTER: N_(
+        "Raden handlar inte om att någon läste eller lade till något enligt dina regler."
+    ),
+    Unknown.OTHER_POLICIES: N_(
+        "Lagreglerna i tjänsten har ändrats sedan dess, så svaret kunde bli ett annat nu."
+    ),
+    Unknown.NO_VERSION: N_("Raden säger inte vilken version av dina regler som gällde."),
+    Unknown.NO_FACTS: N_("Raden säger inte tillräckligt om den som frågade."),
+}
+
 _TABLES = (
+    RULE_TERM,
+    UNKNOWN,
     CATEGORY,
     ACTION,
     PURPOSE,

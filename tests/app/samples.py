@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from app.web import rule_views as r
 from app.web import views as v
 from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
@@ -13,6 +14,7 @@ from app.web.paper_views import ConfirmView, PaperFormView
 from audit.events import Activity, ActorKind, Decision, EventKind
 from consent.moving import Missing
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
+from sharing.again import Unknown
 from vault.record import AuthorKind, Origin
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -161,6 +163,50 @@ PAPER = replace(
     helper="Maria Ek, distriktssköterska, Vårdcentralen Björken",
     pending=True,
 )
+NARROWED = replace(
+    ALLOW,
+    categories=(Category.BLOOD_PRESSURE,),
+    codes=("85354-9",),
+    sources=("mine", "unit:SE2321000000-B1"),
+    writers=(BJORKEN,),
+    data_to=date(2026, 6, 1),
+    author="Karin Berg",
+)
+NURSE_THERE = v.GranteeLabel(GranteeKind.PERSON, "SE2321000000-E1", "Maria Ek", "distriktssköterska")
+VERSIONS = (
+    r.RuleVersion(9, NOW, NARROWED, None),
+    r.RuleVersion(
+        7,
+        NOW - timedelta(days=2),
+        ALLOW,
+        NARROWED,
+        (r.RuleTerm.CATEGORIES, r.RuleTerm.CODES, r.RuleTerm.SOURCES, r.RuleTerm.DATA),
+    ),
+    r.RuleVersion(4, NOW - timedelta(days=20), None, ALLOW),
+)
+_EVERY_TERM = r.RuleVersion(5, NOW, BLOCK, replace(LIFTED, lifts=NOW), tuple(r.RuleTerm))
+PARTS = (
+    r.ThenPart(NOW.replace(hour=0), NOW, could=False, rules=(ALLOW,), blocks=(BLOCK,)),
+    r.ThenPart(NOW, NOW + timedelta(hours=2), could=True, rules=(ALLOW,), blocks=()),
+    r.ThenPart(NOW + timedelta(hours=2), NOW + timedelta(hours=9), could=True, rules=(ALLOW, ADD), blocks=()),
+)
+_DAY = (NOW.date(), NOW.date(), NOW.replace(hour=0), NOW + timedelta(hours=9))
+THEN = r.ThenView(
+    Category.BLOOD_PRESSURE,
+    *_DAY,
+    (
+        r.ThenRow(BJORKEN, 12, PARTS),
+        r.ThenRow(
+            v.GranteeLabel(GranteeKind.PROXY, "ab" * 16, "Karin Berg"),
+            1,
+            (r.ThenPart(_DAY[2], _DAY[3], could=True, rules=(), blocks=()),),
+            by_law=True,
+        ),
+    ),
+    v.FormState({"day": (NOW.date().isoformat(),)}),
+)
+
+CODES = (("85354-9 55284-4", "Blodtryck (85354-9, 55284-4)"), ("8867-4", "Puls (8867-4)"))
 CONTACTS = (
     v.ContactCard(BJORKEN, "fast vårdkontakt", NOW - timedelta(days=20)),
     v.ContactCard(HEMTJANST, "", NOW - timedelta(days=2), NOW + timedelta(days=9)),
@@ -531,17 +577,19 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     ),
     "see-as": (
         "see_as.html",
-        v.SeeAsView(
+        r.SeeAsView(
             BJORKEN,
             (BJORKEN, HEMTJANST),
             v.FormState({"who": ("bj",)}),
             {Category.BLOOD_PRESSURE: (12, 1401), Category.BODY_WEIGHT: (0, 365)},
+            (NURSE_THERE,),
+            NURSE_THERE,
         ),
         chrome("/sharing/as", ANNA),
     ),
     "see-as-nobody": (
         "see_as.html",
-        v.SeeAsView(None, (), v.FormState({"who": ("xyz",)})),
+        r.SeeAsView(None, (), v.FormState({"who": ("xyz",)})),
         chrome("/sharing/as", ANNA),
     ),
     "contacts": (
@@ -660,6 +708,123 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         "rule_form.html",
         v.RuleFormView(Effect.BLOCK, DIRECTORY, v.FormState()),
         chrome("/sharing/new?effect=block", ANNA),
+    ),
+    "rule-form-change": (
+        "rule_form.html",
+        v.RuleFormView(
+            Effect.ALLOW,
+            (),
+            v.FormState(
+                {"rule": ("r1",), "codes": ("85354-9 55284-4",), "sources": ("mine", "device:Meter")}
+            ),
+            codes=CODES,
+            devices=("device:Meter",),
+            changed=BJORKEN,
+        ),
+        chrome("/sharing/r1/change", ANNA),
+    ),
+    "rule-form-block-finely": (
+        "rule_form.html",
+        v.RuleFormView(
+            Effect.BLOCK,
+            DIRECTORY,
+            v.FormState(
+                {
+                    "spares": (BJORKEN.key,),
+                    "sources": (HEMTJANST.key,),
+                    "spare_who": ("xyz",),
+                    "reach": ("outer",),
+                    "but": ("1",),
+                },
+                (
+                    v.FieldError("sources", v.FieldProblem.CHOOSE_WRITER),
+                    v.FieldError("codes", v.FieldProblem.CODES_ELSEWHERE),
+                ),
+            ),
+            codes=CODES,
+            spares=(BJORKEN,),
+            writers=(HEMTJANST,),
+        ),
+        chrome("/sharing/new?effect=block", ANNA),
+    ),
+    "rule": (
+        "rule.html",
+        r.RuleView(NARROWED, VERSIONS[1:], ENTRIES[:1], may_change=True, may_end=True),
+        chrome("/sharing/r1", ANNA, v.Notice.RULE_SAVED),
+    ),
+    "rule-ended": ("rule.html", r.RuleView(NARROWED, VERSIONS, (), ended=True), chrome("/sharing/r1", ANNA)),
+    "rule-block": (
+        "rule.html",
+        r.RuleView(
+            BLOCK,
+            (r.RuleVersion(3, None, None, BLOCK),),
+            None,
+            may_change=True,
+            may_end=True,
+            may_lift=True,
+            form=v.FormState(
+                {"until": ("2020-01-01",)}, (v.FieldError("until", v.FieldProblem.IN_THE_PAST),)
+            ),
+        ),
+        chrome("/sharing/r3", ANNA),
+    ),
+    "rule-lifted": (
+        "rule.html",
+        r.RuleView(LIFTED, (_EVERY_TERM, VERSIONS[2]), (), may_change=True, may_end=True, may_lift=True),
+        chrome("/sharing/r3", ANNA, v.Notice.BLOCK_LIFTED),
+    ),
+    "lift": ("lift.html", r.LiftView(BLOCK, NOW.date(), CHANGES, ()), chrome("/sharing/r3/lift", ANNA)),
+    "lift-back": ("lift.html", r.LiftView(LIFTED, None, (), CHANGES), chrome("/sharing/r3/lift", ANNA)),
+    "lift-nothing": ("lift.html", r.LiftView(LIFTED, None, (), ()), chrome("/sharing/r3/lift", ANNA)),
+    "decision": (
+        "decision.html",
+        r.DecisionView(
+            ENTRIES[0],
+            version=4,
+            agrees=True,
+            logged=r.VerdictLine(Decision.PERMIT, (Category.BLOOD_PRESSURE,)),
+            made=r.VerdictLine(Decision.PERMIT, (Category.BLOOD_PRESSURE,)),
+            rules=(ALLOW, BLOCK),
+        ),
+        chrome("/accesses/e1", ANNA),
+    ),
+    "decision-disagrees": (
+        "decision.html",
+        r.DecisionView(
+            ENTRIES[0],
+            version=4,
+            logged=r.VerdictLine(Decision.PERMIT, (Category.BLOOD_PRESSURE,)),
+            made=r.VerdictLine(Decision.REFUSE, (Category.BLOOD_PRESSURE,), "not-permitted"),
+        ),
+        chrome("/accesses/e1", ANNA),
+    ),
+    "decision-unknown": (
+        "decision.html",
+        r.DecisionView(None, Unknown.UNREADABLE),
+        chrome("/accesses/e1", ANNA),
+    ),
+    "then": ("then.html", THEN, chrome("/sharing/then", ANNA)),
+    "then-error": (
+        "then.html",
+        replace(
+            THEN,
+            rows=(),
+            form=v.FormState({"day": ("2030-01-01",)}, (v.FieldError("day", v.FieldProblem.IN_THE_FUTURE),)),
+        ),
+        chrome("/sharing/then", ANNA),
+    ),
+    "then-nobody": ("then.html", replace(THEN, rows=()), chrome("/sharing/then", ANNA)),
+    "see-as-records": (
+        "see_as_records.html",
+        r.SeeAsRecordsView(
+            BJORKEN, NURSE_THERE, Category.BLOOD_PRESSURE, PRESSURES, 412, "c5", is_older=True
+        ),
+        chrome("/sharing/as/records", ANNA),
+    ),
+    "see-as-records-none": (
+        "see_as_records.html",
+        r.SeeAsRecordsView(BJORKEN, None, None, (), 0),
+        chrome("/sharing/as/records", ANNA),
     ),
     "preview": ("preview.html", v.PreviewView(ALLOW, CHANGES, (), RULE_FORM), chrome("/sharing/new", ANNA)),
     "preview-block": (

@@ -196,6 +196,8 @@ CITIZENS = (
     "/sharing",
     "/sharing/new",
     "/sharing/emergencies",
+    "/sharing/then",
+    "/sharing/as",
     "/accesses",
 )
 FORMS = {
@@ -790,7 +792,7 @@ async def test_an_address_of_nothing_is_a_page_too(browser: Browser) -> None:
         assert "<html" in answer.text
 
 
-# --- contacts, the pause, a block laid aside, and who sees what
+# --- contacts, the pause, and who sees what
 
 
 async def test_a_contact_is_found_listed_and_struck(browser: Browser) -> None:
@@ -821,21 +823,6 @@ async def test_sharing_is_paused_and_taken_up_by_a_button(browser: Browser) -> N
     assert resumed.headers["location"] == "/sharing?done=sharing-resumed"
     page = (await browser.get("/sharing/seers?category=blood-pressure")).text
     assert "Exempelby vårdcentral" in page
-    await unshare_all(browser)
-
-
-async def test_a_block_is_laid_aside_until_a_day_and_put_back(browser: Browser, valv: Valv) -> None:
-    """A day that is over is refused in words."""
-    await browser.log_in("anna")
-    await share(browser, UNIT, "read", "blood-pressure", effect="block")
-    (rule_id,) = re.findall(r"/sharing/([0-9a-f]{32})/lift", (await browser.get("/sharing")).text)
-    day = (valv.house.clock() + timedelta(days=3)).date().isoformat()
-    lifted = await browser.post(f"/sharing/{rule_id}/lift", until=day)
-    assert lifted.headers["location"] == "/sharing?done=block-lifted"
-    assert "Låt spärren gälla igen nu" in (await browser.get("/sharing")).text
-    back = await browser.post(f"/sharing/{rule_id}/lift", until="")
-    assert back.headers["location"] == "/sharing?done=block-put-back"
-    assert (await browser.post(f"/sharing/{rule_id}/lift", until="2020-01-01")).status_code == 400
     await unshare_all(browser)
 
 
