@@ -38,7 +38,7 @@ class EmergencyReason(msgspec.Struct, forbid_unknown_fields=True):
 
 @get("/sharing")
 async def sharing(request: Call) -> dict[str, Any]:
-    """How sharing stands: since when it is paused, contacts, a no to emergencies, how many locks are to be re-sealed."""
+    """How sharing stands: since when it is paused, contacts, a no to emergencies, locks that wait to be re-sealed."""
     house, who, alias = _mine(request)
     rules = await granting.rules_of(house, who, alias)
     return {
