@@ -203,6 +203,9 @@ FORMS = {
         "/sharing/pause",
         "/sharing/contacts",
         "/sharing/contacts/end",
+        "/sharing/move",
+        "/sharing/move/new",
+        f"/sharing/{'0' * 32}/confirm",
         f"/requests/{'0' * 32}",
     ),
     "nurse-vc": (
@@ -211,6 +214,7 @@ FORMS = {
         "/staff",
         f"/staff/patients/{'0' * 32}/add",
         f"/staff/patients/{'0' * 32}/request",
+        f"/staff/patients/{'0' * 32}/paper",
     ),
 }
 
