@@ -82,8 +82,10 @@ def parse_paper(raw: Mapping[str, Any], *, at: datetime) -> Paper:
 
 
 def _scan(raw: Any) -> Scan:
-    if not isinstance(raw, dict) or set(raw) != {"type", "data"} or not isinstance(raw["data"], str):
+    if not isinstance(raw, dict) or set(raw) != {"type", "data"}:
         raise RuleError("paper.scan: an object with type and data")
+    if not all(isinstance(text, str) for text in raw.values()):
+        raise RuleError("paper.scan: two texts")
     if raw["type"] not in _SCANS:
         raise RuleError(f"paper.scan.type: one of {', '.join(_SCANS)}")
     if len(raw["data"]) > LARGEST_SCAN * 4 // 3 + 4:

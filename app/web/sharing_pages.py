@@ -23,6 +23,7 @@ from app.web.views import (
 from consent.rules import Rule, RuleError
 from policies.vocabulary import Effect
 from sharing import asking, compacting, granting, outlook
+from sharing.granting import Wish
 
 
 @shown("/sharing")
@@ -69,7 +70,8 @@ async def preview(request: Asked) -> Answer:
     read = await rule_form.read(request, own, fields)
     if isinstance(read, FormState):
         return rule_form.show(request, own, effect, read, 400)
-    found = await outlook.preview(valv.house, own.principal, own.alias, granting.to_grant(read))
+    wish = await _wish(request, own, fields, read)
+    found = await outlook.preview(valv.house, own.principal, own.alias, wish)
     gains, loses = labels.changes(valv.house.directory(), found)
     view = PreviewView(_card(request, own, read), gains, loses, fields)
     here = f"/sharing/{read.id}/change" if fields.value("rule") else f"/sharing/new?effect={effect}"
@@ -87,8 +89,17 @@ async def save(request: Asked) -> Answer:
     read = await rule_form.read(request, own, fields)
     if isinstance(read, FormState):
         return rule_form.show(request, own, effect, read, 400)
-    await granting.grant(valv_of(request).house, own.principal, own.alias, read)
+    wish = await _wish(request, own, fields, read)
+    await granting.carry_out(valv_of(request).house, own.principal, own.alias, wish)
     return redirect(f"/sharing/{read.id}" if fields.value("rule") else "/sharing", Notice.RULE_SAVED)
+
+
+async def _wish(request: Asked, own: Owner, fields: FormState, read: Rule) -> Wish:
+    """Return the wish to make the rule, or to put it in the place of the one that the form changes."""
+    if not fields.value("rule"):
+        return granting.to_grant(read)
+    old = await granting.find_rule(valv_of(request).house, own.principal, own.alias, read.id)
+    return granting.to_grant(read, instead_of=old)
 
 
 def _without(fields: FormState, button: str) -> FormState:

@@ -215,6 +215,9 @@ FORMS = {
         "/sharing/contacts",
         "/sharing/contacts/end",
         "/sharing/emergencies",
+        "/sharing/move",
+        "/sharing/move/new",
+        f"/sharing/{'0' * 32}/confirm",
         f"/requests/{'0' * 32}",
     ),
     "nurse-vc": (
@@ -224,6 +227,7 @@ FORMS = {
         f"/staff/patients/{'0' * 32}/add",
         f"/staff/patients/{'0' * 32}/request",
         f"/staff/patients/{'0' * 32}/emergency",
+        f"/staff/patients/{'0' * 32}/paper",
     ),
 }
 
