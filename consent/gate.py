@@ -157,7 +157,7 @@ class Gate:
                 receipt = await self.log.append(refusal, opens=Opens())
                 if is_silent:
                     return Authorization(ask, receipt)  # to nothing: the receipt names no drawer
-                raise Refused(_next_step(ask))
+                raise Refused(next_step(ask.principal, ask.deed))
             case _:
                 assert_never(verdict)
 
@@ -202,8 +202,9 @@ def _opens(ask: Ask, categories: tuple[Category, ...], drawers: Drawers) -> Open
             return Opens()
 
 
-def _next_step(ask: Ask) -> NextStep:
-    match ask.principal, ask.deed:
+def next_step(principal: Principal, deed: Deed) -> NextStep:
+    """Return what one who is refused a deed may do next, whoever it is about and whatever stopped it."""
+    match principal, deed:
         case Staff() as staff, Deed.READ | Deed.ADD if staff.commission.right is CommissionRight.CARE:
             return NextStep.ASK_FOR_ACCESS
         case _:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from audit.events import Activity, Decision, EventKind, HeadRef
-from consent.gate import Authorization, NextStep, Refused
+from consent.gate import Authorization, Refused, next_step
 from consent.judge import Need, Reason
 from consent.scope import Mask
 from identity.principal import Principal
@@ -155,7 +155,7 @@ async def _log_refused(house: House, authorization: Authorization, refused: Colu
     outcome = replace(outcome, decision=Decision.REFUSE, reason=Reason.NOT_PERMITTED)
     if need is Need.EVERY:
         await house.log.append(outcome)
-        raise Refused(NextStep.ASK_FOR_ACCESS)
+        raise Refused(next_step(authorization.ask.principal, Deed.ADD))
     beside = replace(outcome, kind=EventKind.ADD, outcome_of=None, categories=_categories(refused))
     await house.log.append(beside)
 

@@ -19,11 +19,11 @@ from app.fhir.consent_in import rule_of
 from app.security import demand_fresh, valv_of
 from app.whose import own_alias, parse_patient
 from app.wiring import Valv
-from consent.gate import NextStep, Refused
+from consent.gate import NextStep, Refused, next_step
 from identity.principal import Principal, Proxy
 from importers import fhir
 from importers.candidates import FormatError, RowError
-from policies.vocabulary import Purpose
+from policies.vocabulary import Deed, Purpose
 from sharing import adding, asking, granting
 from sharing.aside import aside
 from sharing.house import author_of
@@ -162,7 +162,7 @@ async def _add_about(
         added = await adding.add_some(valv.house, principal, alias, columns, purpose=purpose)
     except Exception as error:  # noqa: BLE001 why none could be added is the answer to each
         return [_failed(error)] * len(posted)
-    made, refused = _created(added.columns), _failed(Refused(NextStep.ASK_FOR_ACCESS))
+    made, refused = _created(added.columns), _failed(Refused(next_step(principal, Deed.ADD)))
     return [next(made) if is_taken else refused for is_taken in added.taken.tolist()]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import demo
-from consent.gate import Refused
+from consent.gate import NextStep, Refused
 from consent.parse import parse_rule
 from consent.rules import Contact, Grantee, Lift, RuleError
 from identity.principal import Citizen, Principal, Proxy, Relation
@@ -193,6 +193,19 @@ class TestPauseAndLift:
         for rule, lift in ((allow, later), (no, later), (block, Lift(now))):
             with pytest.raises(RuleError, match="until"):
                 granting.to_lift(rule, lift, now)
+
+
+async def test_one_who_may_add_some_is_refused_the_rest_as_where_nobody_is(world: World) -> None:
+    """What a client system may do next must not tell it that the citizen lets it in for something else."""
+    await entered(world)
+    await world.allow("anna", "client", "client-meter", BP, actions=["add"], data_from="2026-03-02")
+    await world.add("client-meter", "anna", pressure("121", "81"))
+    steps = []
+    for about in ("anna", "bo"):
+        with pytest.raises(Refused) as refused:
+            await world.add("client-meter", about, pressure("122", "82", START - timedelta(days=9)))
+        steps.append(refused.value.next_step)
+    assert steps == [NextStep.NOTHING] * 2
 
 
 async def mandate(world: World, *actions: str, **terms: Any) -> str:
