@@ -16,9 +16,9 @@ from consent.nodes import NETWORK, Standing, node_of
 from consent.recipients import guardian_window
 from consent.rules import Grantee, Rule, RuleSet
 from identity.directory import Directory
-from identity.principal import Principal
+from identity.principal import Principal, Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
-from sharing.granting import ask_to_look
+from sharing.granting import about, ask_to_look
 from sharing.house import House
 from vault.state import Profile, VaultState
 from vault.versions import versions
@@ -60,7 +60,8 @@ async def of_rules(house: House, principal: Principal, alias: bytes) -> tuple[Ve
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version is not as it was.
     """
-    _, found = await take(house, principal, alias)
+    _, whole, managed = await take(house, principal, alias)
+    found = [about(rules, managed) for rules in whole]
     before = [*found[1:], RuleSet(0)]
     return tuple(_version(one, old) for one, old in zip(found, before, strict=True))
 
@@ -74,7 +75,7 @@ async def who_could(
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version is not as it was.
     """
-    loaded, found = await take(house, principal, alias)
+    loaded, found, _ = await take(house, principal, alias, (category,))
     directory = house.directory()
     reach = _Reached(directory)
     for rules, moments in _moments(found, day):
@@ -84,16 +85,20 @@ async def who_could(
     return (*_guardians(loaded.profile, day), *reach.told())
 
 
-async def take(house: House, principal: Principal, alias: bytes) -> tuple[VaultState, tuple[RuleSet, ...]]:
-    """Return a vault and all versions of its rules, the newest first, to one who may manage them."""
+async def take(
+    house: House, principal: Principal, alias: bytes, of: Iterable[Category] = ()
+) -> tuple[VaultState, tuple[RuleSet, ...], frozenset[Category]]:
+    """Return a vault and all versions of its rules, the newest first, to one who may manage them, and what of them.
+
+    They are whole: who takes them tells no more of them than of the categories that come with them.
+    """
 
     def work(connection: Connection) -> tuple[VaultState, tuple[RuleSet, ...]]:
         loaded = house.load(connection, alias)
         return loaded, tuple(versions(connection, loaded))
 
     loaded, found = await house.database.read(work)
-    await ask_to_look(house, principal, loaded)
-    return loaded, found
+    return loaded, found, await ask_to_look(house, principal, loaded, of)
 
 
 def _version(one: RuleSet, before: RuleSet) -> Version:
@@ -190,7 +195,7 @@ def _standing(grantee: Grantee, directory: Directory) -> Standing:
     node = node_of(grantee)
     match grantee.kind:
         case GranteeKind.PROXY:
-            return Standing((node,))
+            return Standing((node, *(f"{node}/{relation}" for relation in Relation)))
         case GranteeKind.ROLE:
             units = [f"unit:{grantee.id.partition('/')[0]}"]
         case GranteeKind.PERSON:

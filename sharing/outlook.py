@@ -101,7 +101,7 @@ async def preview(house: House, principal: Principal, alias: bytes, wish: Wish) 
         Exception: what the wish raises of the rules as they stand.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
+    await ask_to_look(house, principal, vault_state, wish.categories or Category)
     before, after = vault_state.rules, wish.make(vault_state.rules)
     begins = [rule.valid_from for rule in set(after.rules) - set(before.rules) if rule.valid_from]
     at = max((house.clock(), *begins))
@@ -124,7 +124,7 @@ async def who_sees(
         consent.gate.Refused: the principal may not manage sharing here.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
+    await ask_to_look(house, principal, vault_state, (category,))
     shown, actions = (None, _ACTIONS) if record is None else (facts(Columns.of([record])), (Action.READ,))
     directory, found = house.directory(), list[Seer]()
     rules_now = vault_state.rules
@@ -150,11 +150,12 @@ async def see_as(
         identity.directory.NotInDirectoryError: there is no such unit.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
+    managed = await ask_to_look(house, principal, vault_state, categories)
     someone = Seers(f"unit:{unit}", 0, _somebody(house.directory().unit(unit)))
     seen = sights(house, vault_state, vault_state.rules, [someone], house.clock())[someone]
-    whole = {(Action.READ, category): _WHOLE for category in categories or tuple(Category)}
-    counts = await _count(house, principal, alias, [(whole, {**seen})])
+    whole = {(Action.READ, category): _WHOLE for category in categories or sorted(managed)}
+    mine = {key: scope for key, scope in seen.items() if key in whole}
+    counts = await _count(house, principal, alias, [(whole, mine)])
     return {
         category: counts[category, _WHOLE, seen.get((Action.READ, category))]
         for _, category in whole

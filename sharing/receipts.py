@@ -30,12 +30,12 @@ async def of_rule(house: House, principal: Principal, alias: bytes, rule_id: str
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version of the rules is not as it was.
     """
-    loaded, found = await take(house, principal, alias)
+    loaded, found, managed = await take(house, principal, alias)
     states = [
         (rules, next((one for one in rules.rules if one.id == rule_id), None)) for rules in reversed(found)
     ]
     told = [rule for _, rule in states if rule is not None]
-    if not told:
+    if not told or not told[-1].categories <= managed:
         raise NoSuchRuleError
     rule, node, now = told[-1], node_of(told[-1].grantee), house.clock()
     return {

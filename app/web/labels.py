@@ -11,6 +11,7 @@ from audit.events import Actor, ActorKind, Decision
 from audit.review import Access
 from consent.rules import Contact, Grantee, Rule
 from identity.directory import Directory
+from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind
 from sharing import asking
 from sharing.outlook import Difference, Step
@@ -203,8 +204,15 @@ def _actor(actor: Actor, reader: str) -> ActorLabel:
         actor.unit_name,
         actor.provider_name,
         actor.for_name,
+        _relation(actor),
         you=is_by(actor, reader),
     )
+
+
+def _relation(actor: Actor) -> Relation | None:
+    """Return as what a proxy acted, which stands as their title."""
+    is_known = actor.kind is ActorKind.PROXY and actor.title in set(Relation)
+    return Relation(actor.title) if is_known else None
 
 
 def _is_everything(access: Access, reader: str) -> bool:

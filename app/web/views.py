@@ -68,6 +68,7 @@ from enum import StrEnum
 from app.web.chart import Chart
 from app.web.measures import MeasureForm
 from audit.events import Activity, ActorKind, Decision, EventKind
+from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from sharing.asking import RequestState
 from vault.record import AuthorKind, Origin
@@ -105,7 +106,7 @@ class Notice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who is logged in: name, role; for a proxy whom for; for staff title, commission, unit, provider.
+    """Who is logged in: name, role; for a proxy whom for and as what; for staff title, commission, unit, provider.
 
     ``can_switch`` says that there is another commission, or another person to act for, to choose.
     """
@@ -113,6 +114,7 @@ class Who:
     name: str
     role: Role
     acting_for: str = ""
+    relation: Relation | None = None
     title: str = ""
     commission: str = ""
     unit: str = ""
@@ -227,13 +229,14 @@ class LoginView:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceOption:
-    """One commission (name, unit, provider), or one person to act for (name; ``own`` for oneself)."""
+    """One commission (name, unit, provider), or one person to act for (name, as what; ``own`` for oneself)."""
 
     id: str
     name: str
     unit: str = ""
     provider: str = ""
     own: bool = False
+    relation: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,6 +596,7 @@ class ActorLabel:
     unit: str = ""
     provider: str = ""
     for_name: str = ""
+    relation: Relation | None = None
     you: bool = False
 
 

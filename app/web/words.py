@@ -9,6 +9,7 @@ from enum import StrEnum
 from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup
 from audit.events import Activity, EventKind
 from consent.judge import Reason
+from identity.principal import Relation
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.asking import RequestState
 from vault.record import AuthorKind, Origin
@@ -62,6 +63,14 @@ PURPOSE: Mapping[StrEnum, str] = {
     Purpose.STATISTICS: N_("Statistik"),
     Purpose.ADMINISTRATION: N_("Administration"),
     Purpose.REGISTRY: N_("Kvalitetsregister"),
+}
+
+#: As what somebody acts for another.
+RELATION: Mapping[StrEnum, str] = {
+    Relation.GUARDIAN: N_("vårdnadshavare"),
+    Relation.REPRESENTATIVE: N_("ombud"),
+    Relation.LEGAL_GUARDIAN: N_("god man eller förvaltare"),
+    Relation.RELATIVE: N_("närstående"),
 }
 
 GRANTEE_KIND: Mapping[StrEnum, str] = {
@@ -246,6 +255,7 @@ _TABLES = (
     CATEGORY,
     ACTION,
     PURPOSE,
+    RELATION,
     ACTIVITY,
     AUTHOR,
     ORIGIN,
