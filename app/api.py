@@ -16,6 +16,7 @@ from app.errors import BadRequestError, NotFoundError
 from app.fhir import whole
 from app.fhir.bundle import form
 from app.login import enter
+from app.mandates_api import HANDLERS as MANDATES
 from app.security import Access, demand_fresh, principal, valv_of
 from app.sharing_api import HANDLERS as SHARING
 from app.sharing_api import difference, posted_rule
@@ -360,6 +361,7 @@ API = Router(
         reviews,
         export,
         *SHARING,
+        *MANDATES,
     ],
     opt={"access": Access.BEARER},
     tags=["API"],

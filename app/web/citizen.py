@@ -15,6 +15,7 @@ from app.web.views import (
     AccessShow,
     AddView,
     FormState,
+    May,
     MeasurementsView,
     Notice,
     OverviewView,
@@ -26,7 +27,7 @@ from audit.events import Decision
 from audit.review import Access
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, paging, reach, searching, summing
+from sharing import adding, asking, inherited, paging, reach, searching, summing
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
@@ -53,21 +54,35 @@ async def show_overview(request: Asked) -> Answer:
 async def _overview(request: Asked, own: Owner) -> OverviewView:
     valv = valv_of(request)
     house = valv.house
-    latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
-    looked = await searching.of_vault(
-        house,
+    may = await reach.of(house, own.principal, own.alias)
+    latest: tuple[Latest, ...] = ()
+    if may.read or not may.anything:  # who may nothing is refused, and the log has it
+        latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
+    entries, rules = await _looked(valv, own) if may.log else ((), 0)
+    requests: tuple[AccessRequest, ...] = ()
+    if may.manage:
+        asked = await asking.requests_of(house, own.principal, own.alias)
+        requests = tuple(labels.request(one) for one in asked)
+    offered = May(
+        add=bool(may.add),
+        imports=set(may.manage) == set(Category),
+        share=bool(may.manage),
+        log=may.log,
+        inherited=await inherited.waiting(house, own.principal, own.alias),
+    )
+    return OverviewView(values.tiles(latest, lang_of(request)), entries, requests, rules, offered)
+
+
+async def _looked(valv: Valv, own: Owner) -> tuple[tuple[AccessEntry, ...], int]:
+    """Return who looked lately, and how many rules there are."""
+    found = await searching.of_vault(
+        valv.house,
         own.principal,
         own.alias,
         keep=lambda access: not access.is_automatic and not labels.is_by(access.actor, own.self_id),
         wanted=_ON_OVERVIEW,
     )
-    requests: tuple[AccessRequest, ...] = ()
-    if await reach.manages(house, own.principal, own.alias):
-        asked = await asking.requests_of(house, own.principal, own.alias)
-        requests = tuple(labels.request(one) for one in asked)
-    rules = len(looked.rules.rules)
-    entries = _entries(valv, own, looked)
-    return OverviewView(values.tiles(latest, lang_of(request)), entries, requests, rules)
+    return _entries(valv, own, found), len(found.rules.rules)
 
 
 # --- measurements

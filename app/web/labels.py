@@ -47,6 +47,8 @@ def label(directory: Directory, grantee: Grantee) -> GranteeLabel:
             member = directory.members[id_]
             places = dict.fromkeys(one.unit.name for one in member.commissions)
             name, within = member.name, ", ".join((member.title, *places))
+        case GranteeKind.PROXY:
+            name = ""  # what the owner calls them stands in the vault; the id says nothing to anybody
         case GranteeKind.CLIENT if id_ in directory.clients:
             client = directory.clients[id_]
             name, within = client.name, client.provider.name

@@ -47,6 +47,7 @@ from identity.directory import NotInDirectoryError
 from identity.numbers import parse_personal_number
 from identity.principal import Citizen, Client, Person, Principal, Proxy, Staff, System
 from identity.sessions import Ward
+from sharing import inherited
 
 _OWN = "own"
 _SEED_LENGTH = 64
@@ -93,7 +94,7 @@ async def log_in(request: Asked) -> Answer:
     token = await house.database.write(
         lambda writing: sessions.rotate(writing, house.keystore, old or None, who, at=at, wards=wards)
     )
-    response = redirect("/commission" if wards or isinstance(who, PendingStaff) else "/")
+    response = redirect(await _first_page(valv, who, wards))
     response.set_cookie(session_cookie(valv, token))
     response.set_cookie(_seed_cookie(valv, ""))
     return response
@@ -110,6 +111,13 @@ async def log_out(request: Asked) -> Answer:
     response = redirect("/login", Notice.LOGGED_OUT)
     response.set_cookie(session_cookie(valv, ""))
     return response
+
+
+async def _first_page(valv: Valv, who: Principal | PendingStaff, wards: tuple[Ward, ...]) -> str:
+    """Return where somebody goes first: what a guardian left to answer for, a choice, or their own first page."""
+    if isinstance(who, Citizen) and await inherited.waiting(valv.house, who, who.person.alias):
+        return "/inherited"
+    return "/commission" if wards or isinstance(who, PendingStaff) else "/"
 
 
 # --- choose

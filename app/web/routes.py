@@ -2,7 +2,16 @@
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.web import citizen, import_pages, login, review, seeing_pages, sharing_pages, staff
+from app.web import (
+    citizen,
+    import_pages,
+    login,
+    mandate_pages,
+    review,
+    seeing_pages,
+    sharing_pages,
+    staff,
+)
 
 PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
@@ -38,6 +47,14 @@ PAGES: list[HTTPRouteHandler] = [
     seeing_pages.strike_contact,
     seeing_pages.pause,
     seeing_pages.lift,
+    mandate_pages.show_mandates,
+    mandate_pages.show_new,
+    mandate_pages.preview,
+    mandate_pages.save,
+    mandate_pages.end,
+    mandate_pages.show_document,
+    mandate_pages.show_inherited,
+    mandate_pages.answer_inherited,
     # staff
     staff.show_find,
     staff.find,

@@ -24,6 +24,7 @@ from app.web.views import (
     RuleFormView,
     SharingView,
 )
+from consent.mandates import is_mandate
 from consent.parse import parse_rule
 from consent.rules import Grantee, Rule, RuleError
 from identity.directory import Directory
@@ -42,7 +43,8 @@ async def show_sharing(request: Asked) -> Answer:
     found = await granting.rules_of(valv.house, own.principal, own.alias)
     asked = await asking.requests_of(valv.house, own.principal, own.alias)
     by_grantee: dict[str, list[RuleCard]] = {}
-    for rule in sorted(found.rules, key=lambda rule: rule.created):
+    mine = (rule for rule in found.rules if not is_mandate(rule))  # these have a page of their own
+    for rule in sorted(mine, key=lambda rule: rule.created):
         card = _card(request, own, rule)
         by_grantee.setdefault(card.grantee.key, []).append(card)
     grantees = tuple(GranteeRules(cards[0].grantee, tuple(cards)) for cards in by_grantee.values())
@@ -136,7 +138,10 @@ def _card(request: Asked, own: Owner, rule: Rule) -> RuleCard:
 def _read(request: Asked, own: Owner, fields: FormState) -> Rule | FormState:
     """Return the rule that the form says, or the form with what is wrong."""
     house = valv_of(request).house
-    at, problems = house.clock(), list(_problems(fields, house.directory(), values.local_day(house.clock())))
+    at, problems = (
+        house.clock(),
+        list(_problems(fields, house.directory(), values.local_day(house.clock()))),
+    )
     if problems:
         return FormState(fields.values, tuple(problems))
     try:
@@ -156,14 +161,19 @@ def _problems(fields: FormState, directory: Directory, today: date) -> list[Fiel
         found.append(FieldError("actions", FieldProblem.CHOOSE_SOME))
     if not picked(Category, fields.all("categories")):
         found.append(FieldError("categories", FieldProblem.CHOOSE_SOME))
-    days = {name: _day(fields.value(name)) for name in _DATES}
+    return found + day_problems(fields, _DATES, today)
+
+
+def day_problems(fields: FormState, names: tuple[str, ...], today: date) -> list[FieldError]:
+    """Return what is wrong with the days of a form: not days, an end before its start, a last day that is over."""
+    days = {name: day_of(fields.value(name)) for name in names}
     wrong = [name for name, day in days.items() if day is None and fields.value(name).strip()]
-    found += [FieldError(name, FieldProblem.NOT_A_DATE) for name in wrong]
+    found = [FieldError(name, FieldProblem.NOT_A_DATE) for name in wrong]
     end = days["valid_to"]
     if end is not None and end < today:
         found.append(FieldError("valid_to", FieldProblem.IN_THE_PAST))
     for first, last in (("data_from", "data_to"), ("valid_from", "valid_to")):
-        start, stop = days[first], days[last]
+        start, stop = days.get(first), days.get(last)
         if start is not None and stop is not None and stop < start:
             found.append(FieldError(last, FieldProblem.END_BEFORE_START))
     return found
@@ -175,7 +185,8 @@ def _grantee(fields: FormState) -> Grantee | None:
     return Grantee(found, id_) if found is not None and colon else None
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
+    """Return the day that was typed, None where it is none."""
     try:
         return datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 a day has no zone
     except ValueError:

@@ -39,6 +39,16 @@ GET  /sharing/as                            who, unit                           
 GET  /sharing/contacts                      who                                        ContactsView          contacts.html
 POST /sharing/contacts                      grantee* (kind:id), role, who              → 303 /sharing/contacts
 POST /sharing/contacts/end                  grantee*                                   → 303 /sharing/contacts
+GET  /mandates                                                                         MandatesView          mandates.html
+GET  /mandates/new                                                                     MandateFormView       mandate_form.html
+POST /mandates/preview                      number* (or proxy), called*, relation*,    MandatePreviewView    mandate_preview.html, or
+                                            actions*, categories*, valid_from,                               mandate_form.html if errors
+                                            valid_to or open*; change (1)
+POST /mandates                              the same, and file (multipart)             → 303 /mandates       mandate_preview.html
+POST /mandates/{rule_id}/end                                                           → 303 /mandates
+GET  /mandates/{rule_id}/document                                                      (the file)
+GET  /inherited                                                                        InheritedView         inherited.html
+POST /inherited/{rule_id}                   keep* (1, 0)                               → 303 /inherited
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
@@ -95,6 +105,9 @@ class Notice(StrEnum):
     SHARING_RESUMED = "sharing-resumed"
     CONTACT_LISTED = "contact-listed"
     CONTACT_STRUCK = "contact-struck"
+    MANDATE_GIVEN = "mandate-given"
+    MANDATE_ENDED = "mandate-ended"
+    RULE_ANSWERED = "rule-answered"
     BLOCK_LIFTED = "block-lifted"
     BLOCK_PUT_BACK = "block-put-back"
     REQUEST_ACCEPTED = "request-accepted"
@@ -160,6 +173,9 @@ class FieldProblem(StrEnum):
     UNKNOWN_FORMAT = "unknown-format"
     MAY_NOT_ADD = "may-not-add"
     SYSTEM_READS = "system-reads"
+    ONESELF = "oneself"
+    END_OR_OPEN = "end-or-open"
+    MAY_NOT_SHARE = "may-not-share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +325,17 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
+class May:
+    """What a first page offers: to add, import, share, see who looked; ``inherited``: there is more to answer."""
+
+    add: bool = True
+    imports: bool = True
+    share: bool = True
+    log: bool = True
+    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OverviewView:
     """The citizen's first page: latest value by category, what is new, what to do next."""
 
@@ -316,6 +343,7 @@ class OverviewView:
     accesses: tuple["AccessEntry", ...] = ()
     requests: tuple["AccessRequest", ...] = ()
     rules: int = 0
+    may: May = field(default_factory=May)
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,6 +488,51 @@ class SharingView:
     requests: tuple["AccessRequest", ...] = ()
     paused: datetime | None = None
     contacts: tuple["ContactCard", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MandateCard:
+    """One who acts for the citizen: the rule, what the owner calls them, as what, and whether there is a paper."""
+
+    rule: RuleCard
+    called: str
+    relation: Relation
+    has_document: bool = False
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MandatesView:
+    """Those who act for the citizen; to a proxy, their own mandates."""
+
+    mandates: tuple[MandateCard, ...]
+    may_give: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MandateFormView:
+    """A new mandate. The form never holds the number again; ``proxy`` stands for it."""
+
+    form: FormState
+    categories: tuple[Category, ...] = tuple(Category)
+
+
+@dataclass(frozen=True, slots=True)
+class MandatePreviewView:
+    """What a mandate would let somebody do, before it is saved, and the paper to go with it."""
+
+    mandate: MandateCard
+    gains: tuple["Change", ...]
+    form: FormState
+    needs_document: bool
+    max_megabytes: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InheritedView:
+    """What a guardian decided before the young person could."""
+
+    rules: tuple[RuleCard, ...]
 
 
 @dataclass(frozen=True, slots=True)

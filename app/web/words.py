@@ -216,6 +216,9 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.SHARING_RESUMED: N_("Delningen är igång igen, som den var."),
     Notice.CONTACT_LISTED: N_("Kontakten är tillagd."),
     Notice.CONTACT_STRUCK: N_("Kontakten är borttagen."),
+    Notice.MANDATE_GIVEN: N_("Klart. Den du valde kan företräda dig från och med nu eller den dag du valde."),
+    Notice.MANDATE_ENDED: N_("Klart. Den personen företräder dig inte längre."),
+    Notice.RULE_ANSWERED: N_("Ditt svar är sparat."),
     Notice.BLOCK_LIFTED: N_("Spärren är hävd till den dag du valde. Sedan gäller den igen."),
     Notice.BLOCK_PUT_BACK: N_("Spärren gäller igen."),
     Notice.REQUEST_ACCEPTED: N_("Du har sagt ja. Det gäller från och med nu."),
@@ -248,6 +251,9 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.FILE_TOO_LARGE: N_("Filen är för stor"),
     FieldProblem.UNKNOWN_FORMAT: N_("Filen har ett format som vi inte känner igen"),
     FieldProblem.MAY_NOT_ADD: N_("Du får inte lägga till det här"),
+    FieldProblem.ONESELF: N_("Det är ditt eget personnummer"),
+    FieldProblem.END_OR_OPEN: N_("Välj en sista dag, eller att det gäller tills vidare, men inte båda"),
+    FieldProblem.MAY_NOT_SHARE: N_("En närstående kan läsa och lägga till, men inte dela åt dig"),
     FieldProblem.SYSTEM_READS: N_("Ett anslutet system kan lägga till men aldrig läsa"),
 }
 

@@ -188,7 +188,18 @@ def add_pressure(systolic: str = "128", diastolic: str = "82", **more: str) -> d
     return {**given, "date": "2026-03-14", "time": "07:30", **more}
 
 
-CITIZENS = ("/", "/measurements", "/measurements/add", "/imports", "/sharing", "/sharing/new", "/accesses")
+CITIZENS = (
+    "/",
+    "/measurements",
+    "/measurements/add",
+    "/imports",
+    "/sharing",
+    "/sharing/new",
+    "/mandates",
+    "/mandates/new",
+    "/inherited",
+    "/accesses",
+)
 FORMS = {
     "anna": (
         "/logout",
@@ -203,6 +214,9 @@ FORMS = {
         "/sharing/pause",
         "/sharing/contacts",
         "/sharing/contacts/end",
+        "/mandates/preview",
+        f"/mandates/{'0' * 32}/end",
+        f"/inherited/{'0' * 32}",
         f"/requests/{'0' * 32}",
     ),
     "nurse-vc": (
