@@ -111,6 +111,7 @@ async def mandates_of(house: House, principal: Principal, alias: bytes) -> Manda
     match principal:
         case Proxy(person=person, relation=relation) if relation is not Relation.GUARDIAN:
             rules = tuple(rule for rule in rules if _names(rule, person.alias, relation))
+            names = {}  # what the owner calls them is the owner's own
             await _ask_as_proxy(house, principal, loaded)
         case _:
             await granting.ask_to_look(house, principal, loaded)

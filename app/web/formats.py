@@ -84,7 +84,7 @@ class Formats:
         """Return what somebody did, or wanted to do and was refused."""
         if entry.decision is Decision.REFUSE:
             return self._(words.REFUSED.get(entry.kind, words.REFUSED_ELSE))
-        return self._(words.DONE[entry.kind])
+        return self._(words.LOOKED.get(entry.looked) or words.DONE[entry.kind])
 
     def refusal(self, reason: str) -> str:
         """Return why something was refused."""

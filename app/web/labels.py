@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from app.web import views
+from app.web import views, words
 from app.web.views import AccessEntry, ActorLabel, Change, ContactCard, GranteeLabel, RuleCard
 from app.wiring import Valv
-from audit.events import Actor, ActorKind, Decision
+from audit.events import Actor, ActorKind, Decision, EventKind
 from audit.review import Access
 from consent.rules import Contact, Grantee, Rule
 from identity.directory import Directory
@@ -189,6 +189,7 @@ def entry(
         next((known[id_] for id_ in access.rules if id_ in known), None),
         _count(access),
         about,
+        access.subject if access.kind is EventKind.READ and access.subject in words.LOOKED else "",
     )
 
 

@@ -48,6 +48,8 @@ from sharing import granting, inherited, mandates, outlook
 from sharing.mandates import DOCUMENTED, Mandate
 
 _FIELDS = ("relation", "proxy", "called", "actions", "categories", "valid_from", "valid_to", "open")
+#: The fields that can be wrong, as they stand on the page.
+_ORDER = ("relation", "number", "called", "actions", "categories", "valid_from", "valid_to")
 _ID_LENGTH = 32
 
 
@@ -177,8 +179,12 @@ async def _show_preview(
 ) -> Answer:
     valv = valv_of(request)
     found = await outlook.preview(valv.house, own.principal, own.alias, granting.to_grant(rule))
-    gains, _ = labels.changes(valv.house.directory(), found)
-    card = _card(request, own, Mandate(rule, state.value("called").strip()))
+    called = state.value("called").strip()
+    gains = tuple(
+        replace(one, grantee=replace(one.grantee, name=called))  # a mandate reaches the proxy and nobody else
+        for one in labels.changes(valv.house.directory(), found)[0]
+    )
+    card = _card(request, own, Mandate(rule, called))
     view = MandatePreviewView(card, gains, state, needs_document=rule.relation in DOCUMENTED)
     return page(request, "mandate_preview.html", view, status, here="/mandates/new")
 
@@ -202,7 +208,7 @@ def _read(request: Asked, own: Owner, fields: FormState) -> tuple[Rule, FormStat
     problems += _problems(fields)
     problems += day_problems(fields, ("valid_from", "valid_to"), local_day(valv.house.clock()))
     if problems:
-        return FormState(kept, tuple(problems))
+        return FormState(kept, tuple(sorted(problems, key=lambda one: _ORDER.index(one.field))))
     try:
         return mandating.rule_of(valv, own.principal, proxy, _terms(fields)), FormState(kept)
     except RuleError as error:

@@ -30,7 +30,7 @@ from consent.rules import Grantee, Rule, RuleError
 from identity.directory import Directory
 from identity.principal import Proxy
 from policies.vocabulary import Action, Category, Effect, GranteeKind
-from sharing import asking, granting, outlook
+from sharing import asking, granting, outlook, reach
 
 _LONGEST_SEARCH = 100
 _DATES = ("data_from", "data_to", "valid_from", "valid_to")
@@ -54,6 +54,7 @@ async def show_sharing(request: Asked) -> Answer:
         tuple(labels.request(one) for one in asked),
         found.paused,
         tuple(labels.contact(directory, one) for one in found.contacts),
+        manages_all=set((await reach.of(valv.house, own.principal, own.alias)).manage) == set(Category),
     )
     return page(request, "sharing.html", view)
 

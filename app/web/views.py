@@ -488,6 +488,7 @@ class SharingView:
     requests: tuple["AccessRequest", ...] = ()
     paused: datetime | None = None
     contacts: tuple["ContactCard", ...] = ()
+    manages_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -678,7 +679,8 @@ class AccessEntry:
     """One entry of the log, as a person can judge it: who, what, why, when, by which rule, how much.
 
     ``about`` names the citizen in a supervisor's list. ``rule`` is None where no rule decided. ``count`` is
-    how many records were released or written, None where that is not known.
+    how many records were released or written, None where that is not known. ``looked`` is what of the owner's matters
+    was looked at, where nothing of the vault was read.
     """
 
     id: str
@@ -693,6 +695,7 @@ class AccessEntry:
     rule: RuleCard | None = None
     count: int | None = None
     about: str = ""
+    looked: str = ""
 
     @property
     def automatic(self) -> bool:

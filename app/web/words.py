@@ -53,7 +53,7 @@ CATEGORY: Mapping[StrEnum, str] = {
 ACTION: Mapping[StrEnum, str] = {
     Action.READ: N_("läsa"),
     Action.ADD: N_("lägga till"),
-    Action.MANAGE: N_("dela åt mig"),
+    Action.MANAGE: N_("dela"),
 }
 
 PURPOSE: Mapping[StrEnum, str] = {
@@ -134,6 +134,13 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.COMPACT: N_("packade om lagrade värden"),
     EventKind.ERASE: N_("raderade uppgifter"),
     EventKind.OUTCOME: N_("avslutade en åtgärd"),
+}
+
+#: What of the owner's matters somebody looked at, where the log says that: nothing of the vault was read.
+LOOKED: Mapping[str, str] = {
+    "rules": N_("såg vem som får se vad"),
+    "requests": N_("såg frågor om åtkomst"),
+    "imports": N_("såg vilka filer som är inlästa"),
 }
 
 #: What somebody wanted to do and was refused, after their name.

@@ -151,7 +151,10 @@ class TestPages:
             page = await bo.get(path)
             assert page.status_code == 200, path
             assert "Du företräder Anna Exempelsson som ombud" in page.text
+            assert "Brorsan" not in page.text
         assert "121/81" in (await bo.get("/")).text
+        for link in ("/sharing/contacts", "/sharing/pause"):
+            assert f'"{link}"' not in (await bo.get("/sharing")).text
         assert (await bo.get(f"/mandates/{rule_id}/document")).content == PDF
         assert (await bo.get("/accesses")).status_code == 403
         assert (await bo.get("/mandates/new")).status_code == 403
@@ -165,6 +168,7 @@ class TestPages:
         assert (await bo.post("/sharing", **{**fields, "categories": "body-weight"})).status_code == 403
         log = (await anna.get("/accesses")).text
         assert re.search(r"Bo Provberg\s+\(för Anna Exempelsson, som ombud\)", log)
+        assert "såg vem som får se vad" in log
 
         assert (await bo.post(f"/mandates/{rule_id}/end")).status_code == 403
         await anna.get("/mandates")

@@ -277,7 +277,7 @@ class TestList:
         found = (await mandates.mandates_of(world.house, world.who("anna"), alias)).given
         assert {(one.rule.id, one.called) for one in found} == {(rule.id, "Brorsan Bo"), (other, "")}
         own = (await mandates.mandates_of(world.house, acting_as(world), alias)).given
-        assert [one.rule.id for one in own] == [rule.id]
+        assert [(one.rule.id, one.called) for one in own] == [(rule.id, "")]
         with pytest.raises(granting.NoSuchRuleError):
             await mandates.find(world.house, acting_as(world), alias, other)
         with pytest.raises(Refused):
