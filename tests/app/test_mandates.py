@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -14,7 +15,9 @@ from app.documents import MOST_BYTES, Document, DocumentError
 from app.main import application
 from app.web.rendering import BUILT
 from consent.mandates import companion_id
+from consent.parse import parse_rule
 from policies.vocabulary import Category
+from sharing import granting
 from tests.world import World, pressure, weight
 
 pytestmark = pytest.mark.skipif(
@@ -408,3 +411,41 @@ async def test_the_largest_document_comes_back_byte_for_byte(world: World, anna:
     assert (await anna.get(f"/mandates/{rule_id}/document")).content == content
     (rule,) = (one for one in world.load("anna").rules.rules if one.id == rule_id)
     assert companion_id(rule) in {one.id for one in world.load("anna").rules.rules}
+
+
+async def test_a_young_person_answers_for_their_guardians_rules_first_of_all(
+    world: World, app: Litestar
+) -> None:
+    """The first login from 13 on leads there, each is kept or ended, and then it is over."""
+    await world.enter("elsa", "karin")
+    guardian = world.who("karin", for_="elsa")
+    for category in ("glucose", "sleep"):
+        posted = {
+            "effect": "allow",
+            "grantee": {"kind": "unit", "id": "SE2321009905-TESTVE1"},
+            "actions": ["read"],
+            "categories": [category],
+        }
+        author, created = world.alias("karin").hex(), world.clock()
+        rule = parse_rule(posted, id=granting.new_rule_id(), author=author, created=created)
+        await granting.grant(world.house, guardian, world.alias("elsa"), rule)
+    elsa = Browser(app, "elsa")
+    assert await elsa.log_in() == "/"
+    assert (await elsa.get("/inherited")).status_code == 403
+    world.clock.now = datetime(2030, 5, 13, 8, 0, tzinfo=UTC)
+    elsa = Browser(app, "elsa")
+    assert await elsa.log_in() == "/inherited"
+    assert 'href="/inherited"' in (await elsa.get("/")).text
+    page = await elsa.get("/inherited")
+    kept, ended = re.findall(r'action="/inherited/([0-9a-f]{32})"', page.text)
+    assert "av Karin Testlund" in page.text
+    first = await elsa.post(f"/inherited/{kept}", keep="1")
+    assert first.headers["location"].startswith("/inherited?")
+    last = await elsa.post(f"/inherited/{ended}", keep="0")
+    assert last.headers["location"].startswith("/sharing?")
+    assert [(one.id, one.confirmed) for one in world.load("elsa").rules.rules] == [(kept, world.clock())]
+    assert await Browser(app, "elsa").log_in() == "/"
+    async with machine(app) as http:
+        token = await _token(http, {"persona": "elsa"})
+        assert (await http.get("/api/consents/inherited", headers=token)).json() == []
+        assert (await http.post(f"/api/consents/{kept}/keep", headers=token)).status_code == 404
