@@ -16,6 +16,7 @@ from app.errors import BadRequestError, NotFoundError
 from app.fhir import whole
 from app.fhir.bundle import form
 from app.login import enter
+from app.mandates_api import HANDLERS as MANDATES
 from app.moving_api import HANDLERS as MOVING
 from app.paper_api import HANDLERS as PAPER
 from app.security import Access, demand_fresh, principal, valv_of
@@ -30,11 +31,11 @@ from consent.codec import rule_to_json
 from consent.gate import NextStep, Refused
 from identity import bearer
 from identity.branch import CommissionError, PendingStaff
-from identity.principal import Citizen, Client, Commission, Principal, Proxy, Staff, System
+from identity.principal import Citizen, Client, Commission, Principal, Proxy, Relation, Staff, System
 from importers import intake
 from importers.tables import UNDER_WAY, ImportRow
 from policies.vocabulary import Action, Category, Purpose
-from sharing import accesses, asking, granting, importing, outlook
+from sharing import accesses, asking, granting, importing, mandates, outlook
 from sharing.asking import AccessRequest
 from sharing.reading import Query
 from vault.lines import Lines
@@ -46,11 +47,12 @@ _LONGEST_PLACE = 18  # digits: what a place in the log can be
 
 
 class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which made-up persona to be, on which commission, or for whom."""
+    """Which made-up persona to be, on which commission, or for whom (and, by mandate, as what)."""
 
     persona: str
     commission: str | None = None
     acting_for: str | None = None
+    relation: Relation | None = None
 
 
 class Token(msgspec.Struct):
@@ -91,7 +93,7 @@ async def token(request: Call, data: JSONBody[TokenRequest]) -> Token:
     """A bearer token for a made-up persona."""
     valv = valv_of(request)
     try:
-        found = demo.principal_of(
+        found = await _acting(valv, data) or demo.principal_of(
             data.persona,
             directory=valv.house.directory(),
             keystore=valv.house.keystore,
@@ -108,6 +110,21 @@ async def token(request: Call, data: JSONBody[TokenRequest]) -> Token:
             await enter(valv, found)
     access = bearer.issue(valv.issuer, valv.house.keystore, found, at=valv.house.clock())
     return Token(access, "Bearer", int(bearer.LIFETIME.total_seconds()))
+
+
+async def _acting(valv: Valv, data: TokenRequest) -> Proxy | None:
+    """Return a persona as proxy by mandate of another, where they are one; a guardian is the register's matter."""
+    if data.acting_for is None or data.commission is not None:
+        return None
+    keystore = valv.house.keystore
+    who = demo.principal_of(data.persona, directory=valv.house.directory(), keystore=keystore)
+    if not isinstance(who, Citizen):
+        return None
+    alias = keystore.alias(demo.persona(data.acting_for).identifier)
+    for ward in await mandates.wards_of(valv.house, who.person):
+        if ward.person.alias == alias and data.relation in {None, ward.relation}:
+            return Proxy(who.person, ward.person, ward.relation)
+    return None
 
 
 @get("/me", sync_to_thread=False)
@@ -349,6 +366,7 @@ API = Router(
         *SHARING,
         *MOVING,
         *PAPER,
+        *MANDATES,
     ],
     opt={"access": Access.BEARER},
     tags=["API"],

@@ -7,7 +7,16 @@ from app.tables import InstallationRow
 from identity.tables import BranchRow, LookupRow, SessionRow
 from importers.tables import ImportClaimRow, ImportRow
 from sharing.tables import AccessRequestRow, EmergencyOpeningRow
-from vault.tables import AliasRow, DrawerRow, GenerationRow, RuleVersionRow, SegmentRow, VaultRow, WrapRow
+from vault.tables import (
+    AliasRow,
+    DrawerRow,
+    GenerationRow,
+    MandateRow,
+    RuleVersionRow,
+    SegmentRow,
+    VaultRow,
+    WrapRow,
+)
 
 MODELS: tuple[type[SQLModel], ...] = (
     InstallationRow,
@@ -16,6 +25,7 @@ MODELS: tuple[type[SQLModel], ...] = (
     SessionRow,
     VaultRow,
     RuleVersionRow,
+    MandateRow,
     AliasRow,
     DrawerRow,
     GenerationRow,

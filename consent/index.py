@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from consent.nodes import NETWORK, Standing, node_of
+from consent.nodes import NETWORK, Standing, node_of, rule_node
 from consent.recent import Recent
 from consent.rules import Rule, RuleSet
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
@@ -77,7 +77,7 @@ class Index:
         return any(one is not None and one.in_force(at) for one in found)
 
     def _add(self, bit: int, rule: Rule) -> None:
-        node = node_of(rule.grantee)
+        node = rule_node(rule)
         self._subjects[node] = self._subjects.get(node, 0) | bit
         for action in rule.holds_for:
             self._actions[action] = self._actions.get(action, 0) | bit

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import assert_never
 
-from consent.rules import Grantee
+from consent.rules import Grantee, Rule
 from identity.principal import Citizen, Client, Principal, Provider, Proxy, Relation, Staff, System
-from policies.vocabulary import GranteeKind
+from policies.vocabulary import Effect, GranteeKind
 
 #: Under it stand all staff and systems, so that a block on it stops them all; an allow to it reaches only those
 #: whom the citizen lists as contacts (:mod:`consent.index`).
@@ -38,6 +38,17 @@ def node_of(grantee: Grantee) -> str:
     return unicodedata.normalize("NFC", f"{grantee.kind}:{grantee.id}")
 
 
+def rule_node(rule: Rule) -> str:
+    """Return the node under which a rule is found: its grantee's, and of a mandate that of the proxy as what they are.
+
+    Somebody may be let in as a relative and have been an ombud once. They act as one of the two at a time, in the log
+    and before the policies, and an allow to the one is not the other's. A block stops the person, whatever they are.
+    """
+    node = node_of(rule.grantee)
+    is_mandate = rule.effect is Effect.ALLOW and rule.relation is not None
+    return f"{node}/{rule.relation}" if is_mandate else node
+
+
 @lru_cache(2048)
 def standing(principal: Principal, *, emergency: bool = False) -> Standing:
     """Return the nodes of a principal; the owner, a guardian and the product itself stand under none."""
@@ -51,7 +62,8 @@ def standing(principal: Principal, *, emergency: bool = False) -> Standing:
             client = Grantee(GranteeKind.CLIENT, identifier)
             return Standing((node_of(client),), (*_above(provider), NETWORK))
         case Proxy(person=person, relation=relation) if relation is not Relation.GUARDIAN:
-            return Standing((node_of(Grantee(GranteeKind.PROXY, person.alias.hex())),))
+            node = node_of(Grantee(GranteeKind.PROXY, person.alias.hex()))
+            return Standing((node, f"{node}/{relation}"))
         case Citizen() | Proxy() | System():
             return Standing()
         case _:

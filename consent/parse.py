@@ -76,6 +76,8 @@ def parse_rule(
     )
     if (rule.grantee.kind, rule.effect) == (GranteeKind.CLIENT, Effect.ALLOW) and Action.READ in rule.actions:
         raise RuleError("actions: a client system may add, never read")
+    if rule.relation is Relation.RELATIVE and Action.MANAGE in rule.actions:
+        raise RuleError("actions: a relative reads and adds, and never shares")
     return rule
 
 

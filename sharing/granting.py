@@ -7,8 +7,8 @@ want, a new generation takes over, every segment is re-sealed to it, and the old
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -18,8 +18,9 @@ from sqlalchemy import Connection
 from audit.events import Activity, EventKind, HeadRef
 from consent.gate import Authorization
 from consent.judge import Need
+from consent.mandates import companion_id, companion_of
 from consent.rules import Contact, Grantee, Lift, Rule, RuleError, RuleSet
-from identity.principal import Principal
+from identity.principal import Principal, Proxy, Relation
 from keys.primitives import PrivateKey
 from policies.vocabulary import Category, Deed, Effect, GranteeKind
 from sharing.house import House
@@ -45,21 +46,51 @@ def new_rule_id() -> str:
 
 
 async def rules_of(house: House, principal: Principal, alias: bytes) -> RuleSet:
-    """Return the vault's rules to one who may manage them; no drawer is opened."""
+    """Return the vault's rules to one who may manage them, or what of them they may; no drawer is opened."""
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
-    return vault_state.rules
+    return about(vault_state.rules, await ask_to_look(house, principal, vault_state))
 
 
-async def ask_to_look(house: House, principal: Principal, vault_state: VaultState) -> None:
-    """Ask the gate whether somebody may look at what is shared; a proxy may who manages some of it.
+async def ask_to_look(
+    house: House, principal: Principal, vault_state: VaultState, of: Iterable[Category] = ()
+) -> frozenset[Category]:
+    """Ask the gate whether somebody may look at what is shared; return the categories that they may look at it of.
+
+    A proxy may who manages some of it, and of that; where it is ``of`` some categories, who manages all of them.
 
     Raises:
         consent.gate.Refused: no; the log has that too.
     """
-    await house.ask(
-        principal, vault_state, Deed.MANAGE, EventKind.READ, Activity.READ, subject="rules", need=Need.SOME
+    wanted = tuple(sorted(of)) if is_by_mandate(principal) else ()
+    authorization = await house.ask(
+        principal,
+        vault_state,
+        Deed.MANAGE,
+        EventKind.READ,
+        Activity.READ,
+        categories=wanted,
+        subject="rules",
+        need=Need.EVERY if wanted else Need.SOME,
     )
+    return frozenset(authorization.scopes) or frozenset(Category)
+
+
+def is_by_mandate(principal: Principal) -> bool:
+    """Tell whether somebody acts by a rule of the owner's, and so as far as that goes."""
+    return isinstance(principal, Proxy) and principal.relation is not Relation.GUARDIAN
+
+
+def about(rules: RuleSet, categories: frozenset[Category]) -> RuleSet:
+    """Return what of some rules is about some categories, and no word of others.
+
+    A rule about more is shown as far as it is about these. Contacts say whom one sees for care, whatever it is: they
+    are shown to one who manages everything.
+    """
+    if categories == frozenset(Category):
+        return rules
+    shared = ((rule, rule.categories & categories) for rule in rules.rules)
+    shown = tuple(replace(rule, categories=common) for rule, common in shared if common)
+    return replace(rules, rules=shown, contacts=())
 
 
 # --- what may change
@@ -70,7 +101,7 @@ class Wish:
     """A change of what decides about sharing: what is done to the rules as they stand, and how the log tells of it.
 
     ``make`` raises where it cannot be done to them. ``categories`` are those that the change is about; that others'
-    keys change too is found out.
+    keys change too is found out. ``called`` is what the owner calls people whom it names, by alias.
     """
 
     make: Callable[[RuleSet], RuleSet]
@@ -79,31 +110,37 @@ class Wish:
     categories: frozenset[Category] = frozenset()
     deed: Deed = Deed.MANAGE
     activity: Activity = Activity.WRITE
+    called: Mapping[bytes, str] = field(default_factory=dict)
 
 
 def to_grant(rule: Rule, *, instead_of: Rule | None = None) -> Wish:
-    """Put an allow or a block in force, ``instead_of`` one of the same id: who may not end that may not change it."""
-    about = [one for one in (rule, instead_of) if one is not None]
-    categories = frozenset(chain.from_iterable(one.categories for one in about))
-    deed = Deed.BLOCK if Deed.BLOCK in map(_deed, about) else Deed.MANAGE
+    """Put an allow or a block in force, ``instead_of`` one of the same id: who may not end that may not change it.
+
+    A mandate's companion comes with it.
+    """
+    both = [one for one in (rule, instead_of) if one is not None]
+    categories = frozenset(chain.from_iterable(one.categories for one in both))
+    deed = Deed.BLOCK if Deed.BLOCK in map(_deed, both) else Deed.MANAGE
+    companion = companion_of(rule)
+    new = (rule,) if companion is None else (rule, companion)
 
     def make(rules: RuleSet) -> RuleSet:
         if next((one for one in rules.rules if one.id == rule.id), None) != instead_of:
             raise NoSuchRuleError
-        kept = [one for one in rules.rules if one.id != rule.id]
-        if len(kept) >= MOST_RULES:
+        kept = _without(rules, rule)
+        if len(kept) + len(new) > MOST_RULES:
             raise RuleError(f"there are {MOST_RULES} rules already; end some first")
-        return replace(rules, rules=(*kept, rule))
+        return replace(rules, rules=(*kept, *new))
 
     return Wish(make, EventKind.GRANT, rule.id, categories, deed)
 
 
 def to_revoke(rule: Rule) -> Wish:
-    """End a rule."""
+    """End a rule, and with a mandate its companion."""
 
     def make(rules: RuleSet) -> RuleSet:
         _found(rules, rule.id)
-        return replace(rules, rules=tuple(one for one in rules.rules if one.id != rule.id))
+        return replace(rules, rules=_without(rules, rule))
 
     return Wish(make, EventKind.REVOKE, rule.id, rule.categories, _deed(rule), Activity.DELETE)
 
@@ -172,6 +209,11 @@ def _deed(rule: Rule) -> Deed:
     """Return whose matter a rule is: blocks and mandates are the owner's own, whoever else manages sharing."""
     own = rule.effect is Effect.BLOCK or rule.grantee.kind is GranteeKind.PROXY
     return Deed.BLOCK if own else Deed.MANAGE
+
+
+def _without(rules: RuleSet, rule: Rule) -> tuple[Rule, ...]:
+    gone = {rule.id, companion_id(rule)}
+    return tuple(one for one in rules.rules if one.id not in gone)
 
 
 def _found(rules: RuleSet, rule_id: str) -> Rule:
@@ -249,11 +291,12 @@ async def _carry_out_once(house: House, principal: Principal, alias: bytes, wish
         subject=wish.subject,
         drawers=drawers,
     )
-    at, rules = house.clock(), wish.make(vault_state.rules)
+    at = house.clock()
+    wish.make(vault_state.rules)  # what it raises is raised before any key is opened
     opening = Opening(authorization, house.keystore, vault_state, at=at)
     privates = {name: opening.privates(drawer) for name, drawer in drawers.items()}
     head, resealed = await house.database.write(
-        lambda connection: _apply(house, connection, vault_state, rules, privates, at)
+        lambda connection: _apply(house, connection, vault_state, wish, privates, at)
     )
     moved, left = sum(one.moved for one in resealed.values()), sum(one.left for one in resealed.values())
     await house.changed(authorization, head, _told(moved, left))
@@ -323,14 +366,15 @@ def _apply(
     house: House,
     connection: Connection,
     asked: VaultState,
-    rules: RuleSet,
+    wish: Wish,
     privates: dict[DrawerName, dict[int, PrivateKey]],
     at: datetime,
 ) -> tuple[HeadRef, dict[DrawerName, Resealed]]:
     change = house.change(connection, asked.vault, at)
     change.demand_rules(asked.head.rules_version)
     before = change.state
-    change.put_rules(rules)
+    rules = wish.make(before.rules)
+    change.put_rules(rules, called=wish.called)
     resealed: dict[DrawerName, Resealed] = {}
     for name in Category:
         drawer = change.drawer(name)

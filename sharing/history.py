@@ -19,7 +19,7 @@ from consent.rules import Rule, RuleSet
 from identity.principal import Principal
 from policies.vocabulary import Action, Category
 from sharing import outlook
-from sharing.granting import NoSuchRuleError, ask_to_look
+from sharing.granting import NoSuchRuleError, about, ask_to_look
 from sharing.house import House, purpose_of
 from sharing.outlook import Seers
 from vault.state import Profile, VaultState
@@ -98,7 +98,8 @@ async def of_rules(house: House, principal: Principal, alias: bytes) -> tuple[Ve
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version is not as it was.
     """
-    _, found = await take(house, principal, alias)
+    _, whole, managed = await take(house, principal, alias)
+    found = [about(rules, managed) for rules in whole]
     before = [*found[1:], RuleSet(0)]
     return tuple(_version(one, old) for one, old in zip(found, before, strict=True))
 
@@ -111,8 +112,16 @@ async def of_rule(house: House, principal: Principal, alias: bytes, rule_id: str
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version is not as it was.
     """
-    _, found = await take(house, principal, alias)
-    return life_of(found, rule_id)
+    _, found, managed = await take(house, principal, alias)
+    states = life_of(found, rule_id)
+    if not newest(states).categories <= managed:
+        raise NoSuchRuleError
+    return states
+
+
+def newest(states: Iterable[State]) -> Rule:
+    """Return a rule as it was last."""
+    return next(one.rule for one in reversed(tuple(states)) if one.rule is not None)
 
 
 def life_of(found: Iterable[RuleSet], rule_id: str) -> tuple[State, ...]:
@@ -139,7 +148,7 @@ async def who_could(
         consent.gate.Refused: the principal may not manage sharing here.
         vault.errors.TamperedError: a version is not as it was.
     """
-    loaded, found = await take(house, principal, alias)
+    loaded, found, _ = await take(house, principal, alias, (category,))
     moments = list(_moments(found, day))
     people = tuple(outlook.seers(house, loaded, *(rules for rules, _, _ in moments)))
     reached: dict[Seers, list[Stretch]] = {one: [] for one in people}
@@ -163,16 +172,20 @@ async def who_could(
     return (*guardians, *sorted(reaches, key=lambda one: (one.name, -one.people)))
 
 
-async def take(house: House, principal: Principal, alias: bytes) -> tuple[VaultState, tuple[RuleSet, ...]]:
-    """Return a vault and all versions of its rules, the newest first, to one who may manage them."""
+async def take(
+    house: House, principal: Principal, alias: bytes, of: Iterable[Category] = ()
+) -> tuple[VaultState, tuple[RuleSet, ...], frozenset[Category]]:
+    """Return a vault and all versions of its rules, the newest first, to one who may manage them, and what of them.
+
+    They are whole: who takes them tells no more of them than of the categories that come with them.
+    """
 
     def work(connection: Connection) -> tuple[VaultState, tuple[RuleSet, ...]]:
         loaded = house.load(connection, alias)
         return loaded, tuple(versions(connection, loaded))
 
     loaded, found = await house.database.read(work)
-    await ask_to_look(house, principal, loaded)
-    return loaded, found
+    return loaded, found, await ask_to_look(house, principal, loaded, of)
 
 
 def _version(one: RuleSet, before: RuleSet) -> Version:

@@ -16,6 +16,7 @@ from consent.nodes import node_of
 from consent.rules import Contact, Grantee, Rule, RuleError, RuleSet
 from identity.directory import Directory
 from identity.principal import Principal, Unit
+from policies.vocabulary import Category
 from sharing import granting, outlook
 from sharing.asking import principal_alias
 from sharing.granting import NoSuchRuleError, Wish
@@ -130,7 +131,7 @@ async def left_lately(house: House, principal: Principal, alias: bytes) -> tuple
         consent.gate.Refused: the principal may not manage sharing here.
         vault.errors.TamperedError: a version of the rules is not as it was.
     """
-    _, found = await take(house, principal, alias)
+    _, found, _ = await take(house, principal, alias, Category)
     since, directory = house.clock() - LATELY, house.directory()
     lately: dict[Grantee, Left] = {}
     for after, before in pairwise(found):
@@ -204,7 +205,7 @@ async def accept(
 async def _draw(
     house: House, principal: Principal, alias: bytes, place: Grantee, unit_id: str
 ) -> list[Proposal]:
-    _, found = await take(house, principal, alias)
+    _, found, _ = await take(house, principal, alias, Category)
     directory, at = house.directory(), house.clock()
     hung = _newest(found, place, directory)
     drawing = _Drawing(directory, directory.unit(unit_id), principal_alias(principal), at)

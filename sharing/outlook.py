@@ -112,7 +112,8 @@ async def previews(
     It raises what :func:`preview` does.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
+    wanted = [wish.categories or frozenset(Category) for wish in wishes]
+    await ask_to_look(house, principal, vault_state, frozenset().union(*wanted))
     looks = [_looked(house, vault_state, wish.make(vault_state.rules)) for wish in wishes]
     counts = await count(house, principal, alias, [pair for look in looks for pair in look.values()])
     directory = house.directory()
@@ -145,7 +146,7 @@ async def who_sees(
         consent.gate.Refused: the principal may not manage sharing here.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
+    await ask_to_look(house, principal, vault_state, (category,))
     shown, actions = (None, _ACTIONS) if record is None else (facts(Columns.of([record])), (Action.READ,))
     directory, found = house.directory(), list[Seer]()
     rules_now = vault_state.rules

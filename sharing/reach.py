@@ -35,6 +35,21 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What somebody may do with one vault, by category: read, add, and decide who else may; and read its log."""
+
+    read: tuple[Category, ...]
+    add: tuple[Category, ...]
+    manage: tuple[Category, ...]
+    log: bool
+
+    @property
+    def anything(self) -> bool:
+        """Tell whether there is any category at all."""
+        return bool(self.read or self.add or self.manage)
+
+
+@dataclass(frozen=True, slots=True)
 class Adding:
     """To whose vault somebody may add, and what."""
 
@@ -103,6 +118,31 @@ async def may_add(house: House, principal: Principal, alias: bytes) -> Adding:
         need=Need.SOME,
     )
     return Adding(vault_state.profile.name, authorization.categories)
+
+
+async def of(house: House, principal: Principal, alias: bytes) -> Reach:
+    """Return what somebody may do with a citizen's vault, so that a page offers that and no more."""
+    return forecast(house, principal, await house.database.read(lambda reader: house.load(reader, alias)))
+
+
+def forecast(house: House, principal: Principal, vault_state: VaultState) -> Reach:
+    """Return the same of a vault that is loaded. Who manages all of it by law has no scopes, and every category."""
+    match _judge(house, principal, vault_state, Deed.MANAGE):
+        case Granted(scopes=scopes):
+            managed = tuple(scopes) or tuple(Category)
+        case Denied():
+            managed = ()
+    return Reach(
+        _forecast(house, principal, vault_state, Deed.READ),
+        _forecast(house, principal, vault_state, Deed.ADD),
+        managed,
+        permits(house, principal, vault_state, Deed.READ_LOG),
+    )
+
+
+def permits(house: House, principal: Principal, vault_state: VaultState, deed: Deed) -> bool:
+    """Tell whether somebody may do a deed, at least of something."""
+    return isinstance(_judge(house, principal, vault_state, deed), Granted)
 
 
 async def manages(house: House, principal: Principal, alias: bytes) -> bool:

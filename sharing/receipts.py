@@ -13,7 +13,8 @@ from consent.nodes import node_of
 from consent.rules import Rule
 from identity.principal import Principal
 from policies.vocabulary import Effect
-from sharing.history import State, life_of, take
+from sharing.granting import NoSuchRuleError
+from sharing.history import State, life_of, newest, take
 from sharing.house import House
 
 SCHEMA = "ISO/IEC TS 27560:2023; urn:halsovalvet:consent-receipt:1"
@@ -29,9 +30,11 @@ async def of_rule(house: House, principal: Principal, alias: bytes, rule_id: str
         consent.gate.Refused: the principal may not.
         vault.errors.TamperedError: a version of the rules is not as it was.
     """
-    loaded, found = await take(house, principal, alias)
+    loaded, found, managed = await take(house, principal, alias)
     states = life_of(found, rule_id)
-    rule = next(one.rule for one in reversed(states) if one.rule is not None)
+    rule = newest(states)
+    if not rule.categories <= managed:
+        raise NoSuchRuleError
     node, now = node_of(rule.grantee), house.clock()
     return {
         "receipt": {

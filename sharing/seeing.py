@@ -36,10 +36,10 @@ async def see_as(
         consent.gate.Refused: the principal may not manage sharing here.
         identity.directory.NotInDirectoryError: there is no such unit, or nobody such there.
     """
-    seen = await _sight(house, principal, alias, unit, whom)
-    whole = {(Action.READ, category): WHOLE for category in Category}
+    seen, managed = await _sight(house, principal, alias, unit, whom)
+    whole = {(Action.READ, category): WHOLE for category in sorted(managed)}
     counts = await outlook.count(house, principal, alias, [(whole, seen)])
-    found = {category: (category, WHOLE, seen.get((Action.READ, category))) for category in Category}
+    found = {category: (category, WHOLE, seen.get((Action.READ, category))) for _, category in whole}
     return {category: counts[key] for category, key in found.items() if key in counts}
 
 
@@ -60,7 +60,7 @@ async def records_as(
         identity.directory.NotInDirectoryError: there is no such unit, or nobody such there.
         vault.errors.NoKeyError: the principal has no key to any of it.
     """
-    seen = await _sight(house, principal, alias, unit, whom)
+    seen, _ = await _sight(house, principal, alias, unit, whom)
     lens = {
         category: scope for (_, category), scope in seen.items() if not categories or category in categories
     }
@@ -69,17 +69,27 @@ async def records_as(
     return await paging.page(house, principal, alias, Query(tuple(lens), lens=lens), wish)
 
 
-async def _sight(house: House, principal: Principal, alias: bytes, unit: str, whom: Grantee | None) -> Sight:
+async def _sight(
+    house: House, principal: Principal, alias: bytes, unit: str, whom: Grantee | None
+) -> tuple[Sight, frozenset[Category]]:
+    """Return what somebody sees of the categories that the asker manages, and these."""
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await ask_to_look(house, principal, vault_state)
+    managed = await ask_to_look(house, principal, vault_state)
     directory = house.directory()
     found = somebody(directory.unit(unit)) if whom is None else _at(directory, unit, whom)
     if found is None:
         raise NotInDirectoryError(unit)
     one = Seers(f"unit:{unit}", 0, found)
-    return outlook.sights(
-        house, vault_state, vault_state.rules, [one], house.clock(), actions=(Action.READ,)
+    seen = outlook.sights(
+        house,
+        vault_state,
+        vault_state.rules,
+        [one],
+        house.clock(),
+        actions=(Action.READ,),
+        categories=tuple(sorted(managed)),
     )[one]
+    return seen, managed
 
 
 def _named(rules: RuleSet) -> Iterator[Grantee]:

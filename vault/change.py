@@ -10,6 +10,7 @@ Every method checks what it touches against the old head first, so that a change
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, update
@@ -20,7 +21,7 @@ from consent.rules import RuleSet
 from keys.envelope import Window, WrapContext, microseconds, wrap_window
 from keys.keystore import KeyStore, VaultKeys
 from keys.primitives import PrivateKey, PublicKey
-from vault import database, naming, segment, state
+from vault import database, mandates, naming, segment, state
 from vault import head as heads
 from vault.errors import Finding, TamperedError, VaultError
 from vault.head import DrawerDigests, Head, SealedWrap
@@ -143,8 +144,11 @@ class Change:
         if self.state.head.rules_version != version:
             raise StaleRulesError("the rules have changed")
 
-    def put_rules(self, rules: RuleSet) -> None:
-        """Replace the rules, once in a change; their version moves on by one, and those that stood are kept."""
+    def put_rules(self, rules: RuleSet, *, called: Mapping[bytes, str] = MappingProxyType({})) -> None:
+        """Replace the rules, once in a change; their version moves on by one, and those that stood are kept.
+
+        ``called`` is what the owner calls proxies that are new, by alias.
+        """
         replaced = self.state.head
         number = replaced.rules_version + 1
         numbered = replace(rules, version=number, previous=replaced.rules.hex(), written=self.at)
@@ -152,6 +156,7 @@ class Change:
         database.run(self._connection, _DROP_LATER_RULES, (vault, replaced.rules_version))
         kept = replaced.rules_version, microseconds(self.at), vault
         database.run(self._connection, _KEEP_RULES, kept)
+        mandates.keep(self._connection, self._keystore, self.state.keys, numbered, called)
         self._rules = seal_rules(self.state.keys, numbered)
         self._head = replace(self._head, rules_version=numbered.version, rules=heads.digest_of(self._rules))
 

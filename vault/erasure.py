@@ -7,7 +7,16 @@ from sqlalchemy import Connection, delete
 from keys.keystore import KeyStore
 from vault.database import Database
 from vault.state import VaultState
-from vault.tables import AliasRow, DrawerRow, GenerationRow, RuleVersionRow, SegmentRow, VaultRow, WrapRow
+from vault.tables import (
+    AliasRow,
+    DrawerRow,
+    GenerationRow,
+    MandateRow,
+    RuleVersionRow,
+    SegmentRow,
+    VaultRow,
+    WrapRow,
+)
 
 _MODELS: list[Any] = [
     SegmentRow,
@@ -15,6 +24,7 @@ _MODELS: list[Any] = [
     GenerationRow,
     DrawerRow,
     RuleVersionRow,
+    MandateRow,
     AliasRow,
     VaultRow,
 ]

@@ -31,6 +31,16 @@ class RuleVersionRow(SQLModel, table=True):
     written_us: int = Field(sa_type=BigInteger)  # when the next one took over
 
 
+class MandateRow(SQLModel, table=True):
+    """A hint that a vault's rules name somebody (a keyed tag) as proxy, and what the owner calls them, sealed."""
+
+    __tablename__ = "mandates"
+
+    vault_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    tag: bytes = Field(primary_key=True, sa_type=LargeBinary, index=True)
+    sealed: bytes = Field(sa_type=LargeBinary)
+
+
 class AliasRow(SQLModel, table=True):
     """A person's alias (a keyed function of a personal number) and the vault it leads to."""
 

@@ -15,19 +15,20 @@ from app.web.views import (
     AccessShow,
     AddView,
     FormState,
+    May,
     MeasurementsView,
     Notice,
     OverviewView,
     Period,
-    RuleCard,
     Trend,
 )
 from app.wiring import Valv
 from audit.events import Activity, Decision
 from audit.review import Access
+from consent.rules import RuleSet
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, openings, paging, paper, reach, searching, summing
+from sharing import adding, asking, granting, inherited, openings, paging, paper, reach, searching, summing
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
@@ -54,26 +55,46 @@ async def show_overview(request: Asked) -> Answer:
 async def _overview(request: Asked, own: Owner) -> OverviewView:
     valv = valv_of(request)
     house = valv.house
-    latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
-    looked = await searching.of_vault(
-        house,
+    may = await reach.of(house, own.principal, own.alias)
+    latest: tuple[Latest, ...] = ()
+    if may.read or not may.anything:  # who may nothing is refused, and the log has it
+        latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
+    entries, rules = await _looked(valv, own) if may.log else ((), RuleSet(0))
+    unseen = await openings.unseen(house, own.principal, own.alias) if may.log else ()
+    requests: tuple[AccessRequest, ...] = ()
+    if may.manage:
+        asked = await asking.requests_of(house, own.principal, own.alias)
+        requests = tuple(labels.request(one) for one in asked)
+    pending = paper.pending(granting.about(rules, frozenset(may.manage)))
+    reader, at = own.self_id, house.clock()
+    offered = May(
+        add=bool(may.add),
+        imports=set(may.manage) == set(Category),
+        share=bool(may.manage),
+        log=may.log,
+        inherited=await inherited.waiting(house, own.principal, own.alias),
+    )
+    return OverviewView(
+        values.tiles(latest, lang_of(request)),
+        entries,
+        requests,
+        len(rules.rules),
+        tuple(labels.card(valv, one, reader=reader, at=at) for one in pending),
+        tuple(labels.entry(one, reader=reader) for one in unseen),
+        offered,
+    )
+
+
+async def _looked(valv: Valv, own: Owner) -> tuple[tuple[AccessEntry, ...], RuleSet]:
+    """Return who looked lately, and the rules."""
+    found = await searching.of_vault(
+        valv.house,
         own.principal,
         own.alias,
         keep=lambda access: not access.is_automatic and not labels.is_by(access.actor, own.self_id),
         wanted=_ON_OVERVIEW,
     )
-    requests: tuple[AccessRequest, ...] = ()
-    papers: tuple[RuleCard, ...] = ()
-    rules, at = looked.rules, house.clock()
-    if await reach.manages(house, own.principal, own.alias):
-        asked = await asking.requests_of(house, own.principal, own.alias)
-        requests = tuple(labels.request(one) for one in asked)
-        waiting = paper.pending(rules)
-        papers = tuple(labels.card(valv, one, reader=own.self_id, at=at) for one in waiting)
-    entries, tiles = _entries(valv, own, looked), values.tiles(latest, lang_of(request))
-    unseen = await openings.unseen(house, own.principal, own.alias)
-    opened = tuple(labels.entry(one, reader=own.self_id) for one in unseen)
-    return OverviewView(tiles, entries, requests, len(rules.rules), papers, opened)
+    return _entries(valv, own, found), found.rules
 
 
 # --- measurements

@@ -88,7 +88,7 @@ class Formats:
             return self._(words.REFUSED.get(entry.kind, words.REFUSED_ELSE))
         if entry.activity is Activity.EMERGENCY and entry.kind in words.URGENT:
             return self._(words.URGENT[entry.kind])
-        return self._(words.DONE[entry.kind])
+        return self._(words.LOOKED.get(entry.looked) or words.DONE[entry.kind])
 
     def refusal(self, reason: str) -> str:
         """Return why something was refused."""

@@ -14,7 +14,7 @@ from app.web.views import FieldError, FieldProblem, FormState, RuleCard
 from app.wiring import Valv
 from consent.ages import start_of
 from policies.vocabulary import Category, GranteeKind
-from sharing import again, history
+from sharing import again, granting, history
 from sharing.again import Unknown, Verdict
 from sharing.history import Reach, Stretch
 
@@ -46,10 +46,11 @@ async def show_then(request: Asked) -> Answer:
 
 
 async def _cards(request: Asked, own: Owner) -> dict[str, RuleCard]:
-    """Return every rule that is or was, as it last was."""
+    """Return every rule that is or was, as it last was and as far as the one who asks may know it."""
     valv = valv_of(request)
-    _, found = await history.take(valv.house, own.principal, own.alias)
-    at, last = valv.house.clock(), {rule.id: rule for rules in reversed(found) for rule in rules.rules}
+    _, found, managed = await history.take(valv.house, own.principal, own.alias)
+    told = (granting.about(rules, managed) for rules in reversed(found))
+    at, last = valv.house.clock(), {rule.id: rule for rules in told for rule in rules.rules}
     return {id_: labels.card(valv, rule, reader=own.self_id, at=at) for id_, rule in last.items()}
 
 

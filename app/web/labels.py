@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from app.web import views
+from app.web import views, words
 from app.web.views import AccessEntry, ActorLabel, Change, ContactCard, GranteeLabel, RuleCard
 from app.wiring import Valv
-from audit.events import Activity, Actor, ActorKind, Decision, Event
+from audit.events import Activity, Actor, ActorKind, Decision, Event, EventKind
 from audit.review import Access
 from consent.rules import Contact, Grantee, Rule
 from identity.directory import Directory
+from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind
 from sharing import asking
 from sharing.outlook import Difference, Step
@@ -46,6 +47,8 @@ def label(directory: Directory, grantee: Grantee) -> GranteeLabel:
             member = directory.members[id_]
             places = dict.fromkeys(one.unit.name for one in member.commissions)
             name, within = member.name, ", ".join((member.title, *places))
+        case GranteeKind.PROXY:
+            name = ""  # what the owner calls them stands in the vault; the id says nothing to anybody
         case GranteeKind.CLIENT if id_ in directory.clients:
             client = directory.clients[id_]
             name, within = client.name, client.provider.name
@@ -208,6 +211,7 @@ def entry(
         next((known[id_] for id_ in access.rules if id_ in known), None),
         _count(access),
         about,
+        access.subject if access.kind is EventKind.READ and access.subject in words.LOOKED else "",
     )
 
 
@@ -240,8 +244,15 @@ def _actor(actor: Actor, reader: str) -> ActorLabel:
         actor.unit_name,
         actor.provider_name,
         actor.for_name,
+        _relation(actor),
         you=is_by(actor, reader),
     )
+
+
+def _relation(actor: Actor) -> Relation | None:
+    """Return as what a proxy acted, which stands as their title."""
+    is_known = actor.kind is ActorKind.PROXY and actor.title in set(Relation)
+    return Relation(actor.title) if is_known else None
 
 
 def _is_everything(access: Access, reader: str) -> bool:

@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from litestar.exceptions import PermissionDeniedException
 
 from app import demo
+from app.acting import wards_of
 from app.demo import DemoError, PersonaKind
 from app.errors import BadRequestError
 from app.login import enter, log
@@ -45,6 +46,8 @@ from identity.branch import CommissionError, PendingStaff, StaffMember
 from identity.directory import NotInDirectoryError
 from identity.numbers import parse_personal_number
 from identity.principal import Citizen, Client, Person, Principal, Proxy, Staff, System
+from identity.sessions import Ward
+from sharing import inherited
 
 _OWN = "own"
 _SEED_LENGTH = 64
@@ -84,11 +87,14 @@ async def log_in(request: Asked) -> Answer:
     if isinstance(who, Client):
         raise BadRequestError("persona: systems do not log in on the pages")
     await enter(valv, who)
-    wards, old, at = demo.wards_of(persona, keystore=house.keystore), _token(request), house.clock()
+    wards: tuple[Ward, ...] = ()
+    if isinstance(who, Citizen):
+        wards = await wards_of(valv, who.person, demo.wards_of(persona, keystore=house.keystore))
+    old, at = _token(request), house.clock()
     token = await house.database.write(
         lambda writing: sessions.rotate(writing, house.keystore, old or None, who, at=at, wards=wards)
     )
-    response = redirect("/commission" if wards or isinstance(who, PendingStaff) else "/")
+    response = redirect(await _first_page(valv, who, wards))
     response.set_cookie(session_cookie(valv, token))
     response.set_cookie(_seed_cookie(valv, ""))
     return response
@@ -107,23 +113,30 @@ async def log_out(request: Asked) -> Answer:
     return response
 
 
+async def _first_page(valv: Valv, who: Principal | PendingStaff, wards: tuple[Ward, ...]) -> str:
+    """Return where somebody goes first: what a guardian left to answer for, a choice, or their own first page."""
+    if isinstance(who, Citizen) and await inherited.waiting(valv.house, who, who.person.alias):
+        return "/inherited"
+    return "/commission" if wards or isinstance(who, PendingStaff) else "/"
+
+
 # --- choose
 
 
 @shown("/commission")
 async def show_choices(request: Asked) -> Answer:
     """Show the commissions that a professional holds, or whom a person may act for."""
-    return page(request, "choose.html", _choices(request))
+    return page(request, "choose.html", await _choices(request))
 
 
 @taken("/commission")
 async def choose(request: Asked) -> Answer:
     """Go on, on one commission or for one person."""
     fields, valv = await form(request), valv_of(request)
-    who = _chosen(valv, caller(request), fields.value("choice"))
+    who = await _chosen(valv, caller(request), fields.value("choice"))
     if who is None:
         wrong = FormState(errors=(FieldError("choice", FieldProblem.CHOOSE_ONE),))
-        return page(request, "choose.html", _choices(request, wrong), 400)
+        return page(request, "choose.html", await _choices(request, wrong), 400)
     house, token, at = valv.house, _token(request), valv.house.clock()
     await enter(valv, who)
     new = await house.database.write(
@@ -134,14 +147,14 @@ async def choose(request: Asked) -> Answer:
     return response
 
 
-def _choices(request: Asked, wrong: FormState | None = None) -> ChooseView:
+async def _choices(request: Asked, wrong: FormState | None = None) -> ChooseView:
     valv, found = valv_of(request), caller(request)
     form_state = wrong or FormState()
     match found.principal:
         case Citizen(person) | Proxy(person, _, _):
-            wards = found.session.wards if found.session is not None else ()
             own = ChoiceOption(_OWN, person.name, own=True)
-            others = (ChoiceOption(ward.person.alias.hex(), ward.person.name) for ward in wards)
+            wards = await _wards(valv, person, found)
+            others = (ChoiceOption(_id(one), one.person.name, relation=one.relation) for one in wards)
             return ChooseView(for_staff=False, options=(own, *others), form=form_state)
         case PendingStaff(StaffMember(id=employee)) | Staff(id=employee):
             held = valv.house.directory().staff(employee).commissions
@@ -151,11 +164,11 @@ def _choices(request: Asked, wrong: FormState | None = None) -> ChooseView:
             raise PermissionDeniedException
 
 
-def _chosen(valv: Valv, found: Caller, choice: str) -> Principal | None:
+async def _chosen(valv: Valv, found: Caller, choice: str) -> Principal | None:
     """Return the principal that is chosen, if it is one of the person's own."""
     match found.principal:
         case Citizen(person) | Proxy(person, _, _):
-            return _person_chosen(person, found, choice)
+            return await _person_chosen(valv, person, found, choice)
         case PendingStaff(StaffMember(id=employee)) | Staff(id=employee):
             try:
                 return valv.house.directory().staff(employee).on(choice)
@@ -165,14 +178,22 @@ def _chosen(valv: Valv, found: Caller, choice: str) -> Principal | None:
             return None
 
 
-def _person_chosen(person: Person, found: Caller, choice: str) -> Principal | None:
+async def _person_chosen(valv: Valv, person: Person, found: Caller, choice: str) -> Principal | None:
     if choice == _OWN:
         return Citizen(person)
-    wards = found.session.wards if found.session is not None else ()
-    for ward in wards:
-        if ward.person.alias.hex() == choice:
+    for ward in await _wards(valv, person, found):
+        if _id(ward) == choice:
             return Proxy(person, ward.person, ward.relation)
     return None
+
+
+async def _wards(valv: Valv, person: Person, found: Caller) -> tuple[Ward, ...]:
+    """Return whom somebody may act for now: what the session knows of was true at login."""
+    return await wards_of(valv, person, found.session.wards if found.session is not None else ())
+
+
+def _id(ward: Ward) -> str:
+    return f"{ward.relation}:{ward.person.alias.hex()}"
 
 
 # --- the picker

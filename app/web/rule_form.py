@@ -212,7 +212,7 @@ def _problems(fields: FormState, directory: Directory, today: date, old: Rule | 
         yield FieldError("codes", FieldProblem.CODES_ELSEWHERE)
     if any(one is None or one.kind not in _SPARED for one in map(_grantee, fields.all("spares"))):
         yield FieldError("spares", FieldProblem.UNKNOWN_GRANTEE)
-    yield from _wrong_days(fields, today)
+    yield from wrong_days(fields, _DATES, today)
 
 
 def _fit(codes: frozenset[str], categories: frozenset[Category]) -> bool:
@@ -221,8 +221,9 @@ def _fit(codes: frozenset[str], categories: frozenset[Category]) -> bool:
     return not codes or (known <= categories and (known == categories or not codes <= set(MEASURES)))
 
 
-def _wrong_days(fields: FormState, today: date) -> Iterator[FieldError]:
-    days = {name: day_of(fields.value(name)) for name in _DATES}
+def wrong_days(fields: FormState, names: Iterable[str], today: date) -> Iterator[FieldError]:
+    """Yield what is wrong with the days of a form: not days, an end before its start, a last day that is over."""
+    days = {name: day_of(fields.value(name)) for name in names}
     for name, day in days.items():
         if day is None and fields.value(name).strip():
             yield FieldError(name, FieldProblem.NOT_A_DATE)
@@ -230,7 +231,7 @@ def _wrong_days(fields: FormState, today: date) -> Iterator[FieldError]:
     if end is not None and end < today:
         yield FieldError("valid_to", FieldProblem.IN_THE_PAST)
     for first, last in (("data_from", "data_to"), ("valid_from", "valid_to")):
-        start, stop = days[first], days[last]
+        start, stop = days.get(first), days.get(last)
         if start is not None and stop is not None and stop < start:
             yield FieldError(last, FieldProblem.END_BEFORE_START)
 

@@ -20,9 +20,10 @@ from app.web.views import (
     RuleCard,
     SharingView,
 )
+from consent.mandates import is_mandate
 from consent.rules import Rule, RuleError
-from policies.vocabulary import Effect
-from sharing import asking, compacting, granting, outlook
+from policies.vocabulary import Category, Effect
+from sharing import asking, compacting, granting, outlook, reach
 from sharing.granting import Wish
 
 
@@ -33,7 +34,8 @@ async def show_sharing(request: Asked) -> Answer:
     found = await granting.rules_of(valv.house, own.principal, own.alias)
     asked = await asking.requests_of(valv.house, own.principal, own.alias)
     by_grantee: dict[str, list[RuleCard]] = {}
-    for rule in sorted(found.rules, key=lambda rule: rule.created):
+    mine = (rule for rule in found.rules if not is_mandate(rule))  # these have a page of their own
+    for rule in sorted(mine, key=lambda rule: rule.created):
         card = _card(request, own, rule)
         by_grantee.setdefault(card.grantee.key, []).append(card)
     grantees = tuple(GranteeRules(cards[0].grantee, tuple(cards)) for cards in by_grantee.values())
@@ -44,6 +46,7 @@ async def show_sharing(request: Asked) -> Answer:
         found.paused,
         tuple(labels.contact(directory, one) for one in found.contacts),
         await compacting.waiting(valv.house, own.alias),
+        manages_all=set((await reach.of(valv.house, own.principal, own.alias)).manage) == set(Category),
     )
     return page(request, "sharing.html", view)
 

@@ -227,8 +227,8 @@ def _who(valv: Valv, found: Caller) -> Who | None:
         case Citizen(person):
             wards = found.session.wards if found.session is not None else ()
             return Who(person.name, Role.CITIZEN, can_switch=bool(wards))
-        case Proxy(person, citizen, _):
-            return Who(person.name, Role.PROXY, acting_for=citizen.name, can_switch=True)
+        case Proxy(person, citizen, relation):
+            return Who(person.name, Role.PROXY, acting_for=citizen.name, relation=relation, can_switch=True)
         case Staff() as member:
             return _staff_who(valv, member)
         case PendingStaff(member):

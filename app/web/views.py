@@ -59,6 +59,16 @@ GET  /sharing/move/new                      from*, who, unit                    
 POST /sharing/move/new                      from*, unit*, accept* (ProposalCard.key)   → 303 /sharing        proposals.html if errors
 GET  /sharing/emergencies                                                              EmergenciesView       emergencies.html
 POST /sharing/emergencies                   answer* (no, yes)                          → 303 the same
+GET  /mandates                                                                         MandatesView          mandates.html
+GET  /mandates/new                                                                     MandateFormView       mandate_form.html
+POST /mandates/preview                      number* (or proxy), called*, relation*,    MandatePreviewView    mandate_preview.html, or
+                                            actions*, categories*, valid_from,                               mandate_form.html if errors
+                                            valid_to or open*; change (1)
+POST /mandates                              the same, and file (multipart)             → 303 /mandates       mandate_preview.html
+POST /mandates/{rule_id}/end                                                           → 303 /mandates
+GET  /mandates/{rule_id}/document                                                      (the file)
+GET  /inherited                                                                        InheritedView         inherited.html
+POST /inherited/{rule_id}                   keep* (1, 0)                               → 303 /inherited
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
@@ -94,6 +104,7 @@ from enum import StrEnum
 from app.web.chart import Chart
 from app.web.measures import MeasureForm
 from audit.events import Activity, ActorKind, Decision, EventKind
+from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from sharing.asking import RequestState
 from vault.record import AuthorKind, Origin
@@ -120,6 +131,9 @@ class Notice(StrEnum):
     SHARING_RESUMED = "sharing-resumed"
     CONTACT_LISTED = "contact-listed"
     CONTACT_STRUCK = "contact-struck"
+    MANDATE_GIVEN = "mandate-given"
+    MANDATE_ENDED = "mandate-ended"
+    RULE_ANSWERED = "rule-answered"
     BLOCK_LIFTED = "block-lifted"
     BLOCK_PUT_BACK = "block-put-back"
     PLACE_LEFT = "place-left"
@@ -138,7 +152,7 @@ class Notice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who is logged in: name, role; for a proxy whom for; for staff title, commission, unit, provider.
+    """Who is logged in: name, role; for a proxy whom for and as what; for staff title, commission, unit, provider.
 
     ``can_switch`` says that there is another commission, or another person to act for, to choose.
     """
@@ -146,6 +160,7 @@ class Who:
     name: str
     role: Role
     acting_for: str = ""
+    relation: Relation | None = None
     title: str = ""
     commission: str = ""
     unit: str = ""
@@ -212,6 +227,9 @@ class FieldProblem(StrEnum):
     NOT_SIGNED_LATELY = "not-signed-lately"
     REASON_LENGTH = "reason-length"
     NOT_CONFIRMED = "not-confirmed"
+    ONESELF = "oneself"
+    END_OR_OPEN = "end-or-open"
+    MAY_NOT_SHARE = "may-not-share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +299,14 @@ class LoginView:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceOption:
-    """One commission (name, unit, provider), or one person to act for (name; ``own`` for oneself)."""
+    """One commission (name, unit, provider), or one person to act for (name, as what; ``own`` for oneself)."""
 
     id: str
     name: str
     unit: str = ""
     provider: str = ""
     own: bool = False
+    relation: Relation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +379,17 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
+class May:
+    """What a first page offers: to add, import, share, see who looked; ``inherited``: there is more to answer."""
+
+    add: bool = True
+    imports: bool = True
+    share: bool = True
+    log: bool = True
+    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OverviewView:
     """The citizen's first page: latest value by category, what is new, what to do next.
 
@@ -372,6 +402,7 @@ class OverviewView:
     rules: int = 0
     papers: tuple["RuleCard", ...] = ()
     openings: tuple["AccessEntry", ...] = ()
+    may: May = field(default_factory=May)
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,6 +565,53 @@ class SharingView:
         """What was entered from paper and waits for the citizen's word."""
         return tuple(rule for one in self.grantees for rule in one.rules if rule.pending)
 
+    manages_all: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MandateCard:
+    """One who acts for the citizen: the rule, what the owner calls them, as what, and whether there is a paper."""
+
+    rule: RuleCard
+    called: str
+    relation: Relation
+    has_document: bool = False
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MandatesView:
+    """Those who act for the citizen; to a proxy, their own mandates."""
+
+    mandates: tuple[MandateCard, ...]
+    may_give: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MandateFormView:
+    """A new mandate. The form never holds the number again; ``proxy`` stands for it."""
+
+    form: FormState
+    categories: tuple[Category, ...] = tuple(Category)
+
+
+@dataclass(frozen=True, slots=True)
+class MandatePreviewView:
+    """What a mandate would let somebody do, before it is saved, and the paper to go with it."""
+
+    mandate: MandateCard
+    gains: tuple["Change", ...]
+    form: FormState
+    needs_document: bool
+    max_megabytes: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InheritedView:
+    """What a guardian decided before the young person could."""
+
+    rules: tuple[RuleCard, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class ContactCard:
@@ -669,6 +747,7 @@ class ActorLabel:
     unit: str = ""
     provider: str = ""
     for_name: str = ""
+    relation: Relation | None = None
     you: bool = False
 
 
@@ -677,7 +756,8 @@ class AccessEntry:
     """One entry of the log, as a person can judge it: who, what, why, when, by which rule, how much.
 
     ``about`` names the citizen in a supervisor's list. ``rule`` is None where no rule decided. ``count`` is
-    how many records were released or written, None where that is not known.
+    how many records were released or written, None where that is not known. ``looked`` is what of the owner's matters
+    was looked at, where nothing of the vault was read.
     """
 
     id: str
@@ -692,6 +772,7 @@ class AccessEntry:
     rule: RuleCard | None = None
     count: int | None = None
     about: str = ""
+    looked: str = ""
 
     @property
     def can_be_tried(self) -> bool:

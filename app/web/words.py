@@ -10,6 +10,7 @@ from app.web.rule_views import RuleTerm
 from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup
 from audit.events import Activity, EventKind
 from consent.judge import Reason
+from identity.principal import Relation
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.asking import RequestState
@@ -54,7 +55,7 @@ CATEGORY: Mapping[StrEnum, str] = {
 ACTION: Mapping[StrEnum, str] = {
     Action.READ: N_("läsa"),
     Action.ADD: N_("lägga till"),
-    Action.MANAGE: N_("dela åt mig"),
+    Action.MANAGE: N_("dela"),
 }
 
 PURPOSE: Mapping[StrEnum, str] = {
@@ -64,6 +65,14 @@ PURPOSE: Mapping[StrEnum, str] = {
     Purpose.STATISTICS: N_("Statistik"),
     Purpose.ADMINISTRATION: N_("Administration"),
     Purpose.REGISTRY: N_("Kvalitetsregister"),
+}
+
+#: As what somebody acts for another.
+RELATION: Mapping[StrEnum, str] = {
+    Relation.GUARDIAN: N_("vårdnadshavare"),
+    Relation.REPRESENTATIVE: N_("ombud"),
+    Relation.LEGAL_GUARDIAN: N_("god man eller förvaltare"),
+    Relation.RELATIVE: N_("närstående"),
 }
 
 GRANTEE_KIND: Mapping[StrEnum, str] = {
@@ -134,6 +143,12 @@ DONE: Mapping[StrEnum, str] = {
 
 #: What somebody did under an emergency opening, where that is said otherwise.
 URGENT: Mapping[StrEnum, str] = {EventKind.READ: N_("läste med nödöppning")}
+#: What of the owner's matters somebody looked at, where the log says that: nothing of the vault was read.
+LOOKED: Mapping[str, str] = {
+    "rules": N_("såg vem som får se vad"),
+    "requests": N_("såg frågor om åtkomst"),
+    "imports": N_("såg vilka filer som är inlästa"),
+}
 
 #: What somebody wanted to do and was refused, after their name.
 REFUSED: Mapping[StrEnum, str] = {
@@ -217,6 +232,9 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.SHARING_RESUMED: N_("Delningen är igång igen, som den var."),
     Notice.CONTACT_LISTED: N_("Kontakten är tillagd."),
     Notice.CONTACT_STRUCK: N_("Kontakten är borttagen."),
+    Notice.MANDATE_GIVEN: N_("Klart. Den du valde kan företräda dig från och med nu eller den dag du valde."),
+    Notice.MANDATE_ENDED: N_("Klart. Den personen företräder dig inte längre."),
+    Notice.RULE_ANSWERED: N_("Ditt svar är sparat."),
     Notice.BLOCK_LIFTED: N_("Spärren är hävd till den dag du valde. Sedan gäller den igen."),
     Notice.BLOCK_PUT_BACK: N_("Spärren gäller igen."),
     Notice.PLACE_LEFT: N_("Klart. Det som du delade där har slutat. Sök nu ditt nya ställe, om du vill."),
@@ -262,6 +280,9 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.CODES_ELSEWHERE: N_(
         "Värdena och uppgifterna hör inte ihop: kryssa i båda, eller inga värden"
     ),
+    FieldProblem.ONESELF: N_("Det är ditt eget personnummer"),
+    FieldProblem.END_OR_OPEN: N_("Välj en sista dag, eller att det gäller tills vidare, men inte båda"),
+    FieldProblem.MAY_NOT_SHARE: N_("En närstående kan läsa och lägga till, men inte dela åt dig"),
     FieldProblem.SYSTEM_READS: N_("Ett anslutet system kan lägga till men aldrig läsa"),
     FieldProblem.NOT_SIGNED_LATELY: N_(
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
@@ -304,6 +325,7 @@ _TABLES = (
     CATEGORY,
     ACTION,
     PURPOSE,
+    RELATION,
     ACTIVITY,
     AUTHOR,
     ORIGIN,

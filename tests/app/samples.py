@@ -13,6 +13,7 @@ from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, Propo
 from app.web.paper_views import ConfirmView, PaperFormView
 from audit.events import Activity, ActorKind, Decision, EventKind
 from consent.moving import Missing
+from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from sharing.again import Unknown
 from vault.record import AuthorKind, Origin
@@ -21,7 +22,14 @@ NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 PATIENT = "5f0e8a4be6a34c1d9d3e0a7715b2c480"
 
 ANNA = v.Who("Anna Lindqvist", v.Role.CITIZEN)
-KARIN = v.Who("Karin Berg", v.Role.PROXY, acting_for="Elsa Berg", can_switch=True)
+KARIN = v.Who("Karin Berg", v.Role.PROXY, acting_for="Elsa Berg", relation=Relation.GUARDIAN, can_switch=True)
+ALI = v.Who(
+    "Ali Lindqvist",
+    v.Role.PROXY,
+    acting_for="Anna Lindqvist",
+    relation=Relation.REPRESENTATIVE,
+    can_switch=True,
+)
 NURSE = v.Who(
     "Maria Ek",
     v.Role.STAFF,
@@ -391,6 +399,17 @@ DIRECTORY = (BJORKEN, HEMTJANST, ROLE, REGION, v.GranteeLabel(GranteeKind.NETWOR
 MINE = f"/staff/patients/{PATIENT}"
 
 #: name → (template, view, chrome)
+PROXY = v.GranteeLabel(GranteeKind.PROXY, "ab" * 16, "")
+MANDATE = v.MandateCard(
+    replace(ALLOW, grantee=PROXY, actions=(Action.READ, Action.MANAGE)),
+    "Min bror Ali",
+    Relation.REPRESENTATIVE,
+    has_document=True,
+)
+ENDED = v.MandateCard(
+    replace(ADD, grantee=PROXY, in_force=False, valid_to=NOW), "", Relation.RELATIVE, is_over=True
+)
+
 PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     "login": ("login.html", v.LoginView(PERSONAS), chrome("/login", None, v.Notice.LOGGED_OUT)),
     "choose-commission": (
@@ -694,6 +713,45 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         chrome("/sharing/move/new", ANNA),
     ),
     "sharing-proxy": ("sharing.html", v.SharingView(()), chrome("/sharing", KARIN)),
+    "mandates": (
+        "mandates.html",
+        v.MandatesView((MANDATE, ENDED)),
+        chrome("/mandates", ANNA, v.Notice.MANDATE_GIVEN),
+    ),
+    "mandates-none": ("mandates.html", v.MandatesView(()), chrome("/mandates", ANNA)),
+    "mandates-own": ("mandates.html", v.MandatesView((MANDATE,), may_give=False), chrome("/mandates", ALI)),
+    "mandate-form": ("mandate_form.html", v.MandateFormView(v.FormState()), chrome("/mandates/new", ANNA)),
+    "mandate-form-errors": (
+        "mandate_form.html",
+        v.MandateFormView(
+            v.FormState(
+                {"relation": ("relative",), "proxy": ("ab" * 16,), "actions": ("read",)},
+                (
+                    v.FieldError("number", v.FieldProblem.ONESELF),
+                    v.FieldError("called", v.FieldProblem.REQUIRED),
+                    v.FieldError("valid_to", v.FieldProblem.END_OR_OPEN),
+                ),
+            )
+        ),
+        chrome("/mandates/new", ANNA),
+    ),
+    "mandate-preview": (
+        "mandate_preview.html",
+        v.MandatePreviewView(
+            MANDATE,
+            (v.Change(PROXY, 1, (Action.READ,), {Category.BLOOD_PRESSURE: 120}),),
+            v.FormState({"called": ("Min bror Ali",)}, (v.FieldError("file", v.FieldProblem.NO_FILE),)),
+            needs_document=True,
+        ),
+        chrome("/mandates/new", ANNA),
+    ),
+    "inherited": ("inherited.html", v.InheritedView((ALLOW, ADD)), chrome("/inherited", ANNA)),
+    "inherited-none": ("inherited.html", v.InheritedView(()), chrome("/inherited", ANNA)),
+    "overview-ombud": (
+        "overview.html",
+        v.OverviewView((), may=v.May(add=True, imports=False, share=True, log=False)),
+        chrome("/", ALI),
+    ),
     "rule-form": (
         "rule_form.html",
         v.RuleFormView(Effect.ALLOW, DIRECTORY, v.FormState()),

@@ -71,11 +71,13 @@ class Browser:
         presented = self.token if token is None else token
         return await self.client.post(path, data={"_csrf_token": presented, **fields})
 
-    async def upload(self, token: str, name: str, content: bytes, **fields: str) -> httpx.Response:
-        """Send the import form; its fields come before its file."""
+    async def upload(
+        self, token: str, name: str, content: bytes, *, to: str = "/imports", **fields: str
+    ) -> httpx.Response:
+        """Send a form with a file (the import's); its fields come before its file."""
         parts: list[tuple[str, Any]] = [("_csrf_token", (None, token))]
         parts += [(field, (None, value)) for field, value in fields.items()]
-        return await self.client.post("/imports", files=[*parts, ("file", (name, content))])
+        return await self.client.post(to, files=[*parts, ("file", (name, content))])
 
     async def log_in(self, persona: str) -> httpx.Response:
         """Log in as a persona and open the first page."""
@@ -198,6 +200,9 @@ CITIZENS = (
     "/sharing/emergencies",
     "/sharing/then",
     "/sharing/as",
+    "/mandates",
+    "/mandates/new",
+    "/inherited",
     "/accesses",
 )
 FORMS = {
@@ -218,6 +223,10 @@ FORMS = {
         "/sharing/move",
         "/sharing/move/new",
         f"/sharing/{'0' * 32}/confirm",
+        "/mandates",
+        "/mandates/preview",
+        f"/mandates/{'0' * 32}/end",
+        f"/inherited/{'0' * 32}",
         f"/requests/{'0' * 32}",
     ),
     "nurse-vc": (
@@ -315,8 +324,8 @@ async def test_a_form_without_its_sessions_token_is_refused(
     assert other.token != browser.token
     for path in FORMS[persona]:
         for token in ("", "0" * 64, other.token):
-            if path == "/imports":
-                answer = await browser.upload(token, "a.json", b"{}")
+            if path in {"/imports", "/mandates"}:
+                answer = await browser.upload(token, "a.json", b"{}", to=path)
                 assert not list(browser.valv.settings.uploads.iterdir())
             else:
                 answer = await browser.post(path, token)

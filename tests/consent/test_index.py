@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.index import Index, Indexes, Match
-from consent.nodes import NETWORK, Standing, node_of, standing
+from consent.nodes import NETWORK, Standing, node_of, rule_node, standing
 from consent.rules import Rule, RuleSet
 from identity.principal import Principal
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
@@ -28,7 +28,7 @@ def naive(rules: RuleSet, asked: Asked) -> Match:
     def fits(rule: Rule, nodes: tuple[str, ...]) -> bool:
         laid_aside = [one for one in rule.lifts if at < one.until]
         return (
-            node_of(rule.grantee) in nodes
+            rule_node(rule) in nodes
             and action in rule.actions
             and category in rule.categories
             and (not rule.purposes or purpose in rule.purposes)

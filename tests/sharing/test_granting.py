@@ -12,7 +12,7 @@ from consent.parse import parse_rule
 from consent.rules import Contact, Grantee, Lift, RuleError
 from identity.principal import Citizen, Principal, Proxy, Relation
 from policies.vocabulary import Action, Category, GranteeKind
-from sharing import granting, paging, reading, summing
+from sharing import granting, history, outlook, paging, reading, receipts, seeing, summing
 from sharing.granting import NoSuchRuleError, Wish
 from sharing.house import author_of
 from sharing.paging import Wish as PageWish
@@ -216,8 +216,7 @@ async def mandate(world: World, *actions: str, **terms: Any) -> str:
         world.alias("bo").hex(),
         BP,
         actions=list(actions),
-        relation="representative",
-        **terms,
+        **{"relation": "representative", **terms},
     )
 
 
@@ -338,11 +337,56 @@ class TestMandate:
         assert await seen(world) == []
 
     async def test_a_relative_looks_and_manages_nothing(self, world: World) -> None:
-        """However the rule was written."""
+        """However the rule was written: by the law too, where the reading of what is posted would not hold."""
+        await entered(world)
+        await world.enter("bo")
+        alias, relative = world.alias("anna"), bo(world, Relation.RELATIVE)
+        with pytest.raises(RuleError, match="actions: a relative"):
+            await mandate(world, "read", "manage", relation="relative")
+        rule_id = await mandate(world, "read", relation="relative")
+        (rule,) = (one for one in world.load("anna").rules.rules if one.id == rule_id)
+        wider = replace(rule, actions=frozenset({Action.READ, Action.MANAGE}))
+        wish = granting.to_grant(wider, instead_of=rule)
+        await granting.carry_out(world.house, world.who("anna"), alias, wish)
+        assert len((await world.read(relative, "anna", BP)).records) == 3
+        with pytest.raises(Refused):
+            await granting.rules_of(world.house, relative, alias)
+
+    async def test_a_relatives_rule_is_no_ombuds(self, world: World) -> None:
+        """Else one whose mandate is over would go on as ombud by what they have as a relative, and the log say so."""
+        await entered(world)
+        await world.enter("bo")
+        await mandate(world, "read", relation="relative")
+        with pytest.raises(Refused):
+            await world.read(bo(world), "anna", BP)
+        await world.block("anna", "proxy", world.alias("bo").hex(), BP, relation="representative")
+        with pytest.raises(Refused):
+            await world.read(bo(world, Relation.RELATIVE), "anna", BP)
+
+    async def test_one_who_manages_some_of_it_is_told_of_the_rules_about_that_alone(
+        self, world: World
+    ) -> None:
+        """Whom a citizen sees for other things is nothing that the mandate is about."""
         await entered(world)
         await world.enter("bo")
         await mandate(world, "read", "manage")
-        relative = bo(world, Relation.RELATIVE)
-        assert len((await world.read(relative, "anna", BP)).records) == 3
+        alias = world.alias("anna")
+        both = await world.allow("anna", "unit", VC, BP, WEIGHT)
+        other = await world.allow("anna", "unit", VC, WEIGHT)
+        await granting.carry_out(
+            world.house, world.who("anna"), alias, granting.to_list(Contact(UNIT, "", START))
+        )
+        seen = await granting.rules_of(world.house, bo(world), alias)
+        assert {rule.id: rule.categories for rule in seen.rules}[both] == {BP}
+        assert other not in {rule.id for rule in seen.rules}
+        assert seen.contacts == ()
         with pytest.raises(Refused):
-            await granting.rules_of(world.house, relative, world.alias("anna"))
+            await outlook.who_sees(world.house, bo(world), alias, WEIGHT)
+        assert await outlook.who_sees(world.house, bo(world), alias, BP)
+        assert set(await seeing.see_as(world.house, bo(world), alias, VC)) == {BP}
+        told = await history.of_rules(world.house, bo(world), alias)
+        assert other not in {one for version in told for one in (*version.added, *version.changed)}
+        with pytest.raises(Refused):
+            await history.who_could(world.house, bo(world), alias, WEIGHT, START.date())
+        with pytest.raises(NoSuchRuleError):
+            await receipts.of_rule(world.house, bo(world), alias, both)
