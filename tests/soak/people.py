@@ -60,7 +60,9 @@ PROXIES = {
 }
 GUARDIAN = b"\xb4" * 16
 
-UNITS = [("unit", one) for one in (VC, WARD, PRIVATE, HEART, HOME, NURSING)]
+UNITS = [
+    ("unit", one) for one in (VC, VC, VC, WARD, PRIVATE, HEART, HOME, NURSING)
+]  # often the same: rules meet
 OVER = [
     ("provider", demo.REGION_EXEMPEL_CARE),
     ("provider", demo.EXEMPELBY_SOCIAL),
@@ -74,7 +76,6 @@ ROLES = [
     ("role", f"{HOME}/Sjuksköterska"),
 ]
 NETWORK, CLIENT = ("network", ""), ("client", "client-meter")
-STOPPED = [*UNITS, *OVER, *PERSONS, *ROLES, NETWORK, CLIENT]
 
 #: When the owner was born, and when the walk begins: an adult, some days before 13 and 16, and born on a leap day.
 OWNERS = {
@@ -86,13 +87,23 @@ OWNERS = {
 
 # --- what is drawn
 
+units = st.sampled_from(UNITS)
+places = units | st.sampled_from(OVER)
+persons = st.sampled_from(PERSONS)
+of_staff = units | st.sampled_from(OVER) | persons | st.sampled_from(ROLES)
+#: Each kind as often as any other.
+anybody = st.one_of(of_staff, st.just(NETWORK), st.just(CLIENT))
+#: A block of all staff hides what the others do: it is rarer.
+blocked = st.one_of(of_staff, of_staff, st.just(CLIENT), st.just(NETWORK))
 some_categories = st.lists(
     st.sampled_from([one.value for one in CATEGORIES]), min_size=1, max_size=3, unique=True
 )
 hours = st.integers(1, 100)
 reads_or_adds = st.sampled_from((["read"], ["read", "add"], ["add"]))
 #: Whose matter it is (the owner; of a child under 13, the guardian), or whoever tries.
-deciders = st.sampled_from((*["decider"] * 8, "owner", "guardian", *PROXIES, "nurse"))
+deciders = st.sampled_from((*["decider"] * 16, "owner", "guardian", *PROXIES, "nurse"))
+#: Who manages some of it changes what others made: each has its chance.
+changers = st.sampled_from((*["decider"] * 3, *PROXIES, "guardian"))
 days_ago = st.integers(-2, 40)
 term = st.one_of(
     st.fixed_dictionaries({"codes": st.lists(st.sampled_from(CODES), min_size=1, max_size=1)}),
@@ -120,7 +131,7 @@ term = st.one_of(
     st.fixed_dictionaries({"purposes": st.sampled_from((["TREAT"], ["HQUALIMP"]))}),
     st.fixed_dictionaries({"record": st.integers(0, 20)}),
     st.just({"while_related": True}),
-    st.fixed_dictionaries({"spares": st.sampled_from([*UNITS, *OVER, *PERSONS, *ROLES])}),
+    st.fixed_dictionaries({"spares": of_staff}),
 )
 terms = st.lists(term, max_size=2).map(lambda found: {name: of for one in found for name, of in one.items()})
 
