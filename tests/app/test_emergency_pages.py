@@ -268,7 +268,7 @@ async def test_a_guardian_is_told_for_the_child_and_decides_nothing(pages: Pages
     await opened(await pages.log_in("doctor-hospital"), pages.patient("elsa"))
     karin = await pages.log_in("karin")
     await karin.get("/commission")
-    await karin.post("/commission", choice=pages.world.alias("elsa").hex())
+    await karin.post("/commission", choice=f"guardian:{pages.world.alias('elsa').hex()}")
     first = (await karin.get("/")).text
     assert "Du företräder Elsa" in first
     assert "Någon öppnade valvet i nödläge" in first

@@ -37,7 +37,7 @@ from consent.judge import Denied, Granted, Matter, Need, judge
 from consent.parse import parse_grantee, parse_rule
 from consent.rules import Contact, Grantee, Lift, Rule
 from consent.scope import Scope
-from identity.principal import Person, Principal, Proxy, Staff
+from identity.principal import Person, Principal, Proxy, Relation, Staff
 from policies.vocabulary import Action, Category, Deed, Effect, GranteeKind
 from sharing import accesses, adding, emergency, granting, reading, vaults
 from sharing.granting import Wish
@@ -256,7 +256,8 @@ class Sharing(RuleBasedStateMachine):
         """Let somebody act for the owner, or block them."""
         alias, relation = PROXIES[to]
         self._narrowed = effect == "block"
-        actions = [one for one in actions if effect == "allow" or one != "manage"]
+        may_manage = effect == "allow" and relation is not Relation.RELATIVE
+        actions = [one for one in actions if may_manage or one != "manage"]
         more = {**terms, "relation": str(relation)}
         return multiple(*self._grant(by, effect, ("proxy", alias.hex()), actions, categories, more))
 
