@@ -204,7 +204,11 @@ class PostgreSQLConnection:
 
     def has_news(self) -> bool:
         """Tell whether the server spoke unasked."""
-        return self.bare.closed or bool(select.select([self.bare.fileno()], [], [], 0)[0])
+        if self.bare.closed:
+            return True
+        asked = select.poll()  # select.select takes no descriptor above 1023, and a busy server has more
+        asked.register(self.bare.fileno(), select.POLLIN)
+        return bool(asked.poll(0))
 
     def close(self) -> None:
         """Close it."""

@@ -437,7 +437,9 @@ async def test_a_guardian_acts_for_the_child_and_the_childs_log_says_so(browser:
     assert answer.headers["location"] == "/commission"
     page = await browser.get("/commission")
     _, child = re.findall(r'name="choice" value="([^"]+)"', page.text)
-    assert (await browser.post("/commission", choice=f"guardian:{alias(browser.valv, ANNA)}")).status_code == 400
+    assert (
+        await browser.post("/commission", choice=f"guardian:{alias(browser.valv, ANNA)}")
+    ).status_code == 400
     await browser.post("/commission", choice=child)
     overview = await browser.get("/")
     assert "Du företräder Elsa Testlund" in overview.text

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -64,6 +65,18 @@ async def test_receipt_of_a_waiting_entry_says_so_and_opens(house: House, log: A
     assert receipt.pending
     assert (count(house, "log_pending"), count(house, "log_entries")) == (1, 0)
     assert house.keystore.open(receipt, wrap) == key
+
+
+async def test_a_process_with_a_thousand_connections_still_writes(house: House) -> None:
+    """A server's own descriptors may be any number: the log's connection is looked at whatever its number is."""
+    with contextlib.ExitStack() as many:
+        for _ in range(1100):
+            many.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        log = house.open()
+        many.callback(log.close)
+        for _ in range(3):  # a connection that was idle is looked at first
+            assert (await log.append(event(START))).pending
+        assert len(log.entries_of_vault(ANNA)) == 3
 
 
 async def test_whoever_reads_finds_what_waits_and_what_another_process_left(
