@@ -294,7 +294,7 @@ class Sharing(RuleBasedStateMachine):
 
     @rule(
         by=deciders,
-        to=units | st.sampled_from(OVER[:2]) | persons,
+        to=units | st.sampled_from(OVER[:3]) | persons,
         since=st.integers(-3, 5),
         lasts=st.none() | hours,
     )
