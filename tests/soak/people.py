@@ -65,6 +65,7 @@ UNITS = [
 ]  # often the same: rules meet
 OVER = [
     ("provider", demo.REGION_EXEMPEL_CARE),
+    ("provider", demo.REGION_EXEMPEL_CARE),  # the client system's too
     ("provider", demo.EXEMPELBY_SOCIAL),
     ("region", demo.REGION_EXEMPEL),
     ("municipality", demo.EXEMPELBY),

@@ -205,7 +205,7 @@ class Sharing(RuleBasedStateMachine):
     @rule(
         targets=(rules_, blocks),
         by=deciders,
-        to=blocked,
+        to=st.lists(blocked, min_size=1, max_size=3),
         actions=reads_or_adds,
         categories=some_categories,
         terms=terms,
@@ -214,17 +214,19 @@ class Sharing(RuleBasedStateMachine):
     def block(
         self,
         by: str,
-        to: tuple[str, str],
+        to: list[tuple[str, str]],
         actions: list[str],
         categories: list[str],
         terms: dict[str, Any],
         aside: int | None,
     ) -> MultipleResults[str]:
-        """Block somebody, or lay it aside at once for some hours, after which it holds: it widens nobody."""
+        """Block some, or lay it aside at once for some hours, after which it holds: it widens nobody."""
         self._narrowed = True
-        made = self._grant(by, "block", to, actions, categories, terms)
-        for one in made if aside else ():
-            self._lift(by, self.model.rules[one], Lift(self.now + timedelta(hours=aside or 0)))
+        made: list[str] = []
+        for one in to:
+            made += self._grant(by, "block", one, actions, categories, terms)
+        for block in made if aside else ():
+            self._lift(by, self.model.rules[block], Lift(self.now + timedelta(hours=aside or 0)))
         return multiple(*made)
 
     @rule(target=rules_, by=deciders, categories=some_categories, terms=terms)
@@ -272,7 +274,8 @@ class Sharing(RuleBasedStateMachine):
         posted = self._posted(old.effect, (old.grantee.kind, old.grantee.id), sorted(old.actions), categories)
         new = self._parse(by, {**posted, **finer, **relation}, rule)
         permitted = self.model.may_change(self._by(by), (old, new), self.now)
-        if self._carry_out(by, granting.to_grant(new, instead_of=old), permitted=permitted):
+        (stored,) = (one for one in self.world.load("anna").rules.rules if one.id == rule)
+        if self._carry_out(by, granting.to_grant(new, instead_of=stored), permitted=permitted):
             self.model.rules[rule] = new
 
     @rule(rule=consumes(rules_), by=deciders)
@@ -295,7 +298,7 @@ class Sharing(RuleBasedStateMachine):
 
     @rule(
         by=deciders,
-        to=units | st.sampled_from(OVER[:2]) | persons,
+        to=units | st.sampled_from(OVER[:3]) | persons,
         since=st.integers(-3, 5),
         lasts=st.none() | hours,
     )
