@@ -143,11 +143,11 @@ def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
 @shown("/sharing/{rule_id:str}/change")
 async def show_change(request: Asked, rule_id: FromPath[str]) -> Answer:
     """Show the form of a rule, filled in; a mandate is changed by ending it and giving another."""
-    own = owner(request)
-    rule = await granting.find_rule(valv_of(request).house, own.principal, own.alias, rule_id)
-    if rule.grantee.kind is GranteeKind.PROXY:
+    own, house = owner(request), valv_of(request).house
+    rule = await granting.find_rule(house, own.principal, own.alias, rule_id)
+    told = await granting.rules_of(house, own.principal, own.alias)  # who manages some of it is told of that alone
+    if rule.grantee.kind is GranteeKind.PROXY or rule not in told.rules:
         raise NotFoundError
-    await granting.rules_of(valv_of(request).house, own.principal, own.alias)
     demand_fresh(request)
     return rule_form.show(request, own, rule.effect, rule_form.filled(rule))
 

@@ -114,6 +114,22 @@ async def act_for_elsa(world: World, pages: Pages) -> None:
     raise AssertionError("nobody to act for")
 
 
+async def test_who_manages_some_of_it_is_not_shown_the_rest_of_a_rule(world: World, pages: Pages) -> None:
+    """The form would tell what else is shared with whom; a rule that is theirs whole they may change."""
+    await world.enter("bo")
+    terms = {"relation": "representative", "actions": ["read", "manage"]}
+    await world.allow("anna", "proxy", world.alias("bo").hex(), BP, **terms)
+    wide, own = [await world.allow("anna", "unit", VC, *some) for some in ((BP, WEIGHT), (BP,))]
+    pages.client.cookies.clear()
+    await pages.get("/login")
+    await pages.post("/login", persona="bo")
+    await pages.get("/commission")
+    await pages.post("/commission", choice=f"representative:{world.alias('anna').hex()}")
+    assert "Exempelby vårdcentral" in await pages.get(f"/sharing/{own}/change")
+    for path, status in (("change", 404), ("revoke", 403)):
+        assert "Exempelby vårdcentral" not in await pages.get(f"/sharing/{wide}/{path}", status)
+
+
 class TestOneRule:
     """What it says, what became of it, its proof."""
 
