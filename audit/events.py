@@ -50,7 +50,11 @@ class EventKind(StrEnum):
     EMERGENCY = "emergency"  # a vault was opened in an emergency (nödöppning)
     ACCESS_REQUEST = "access-request"
     READ_LOG = "read-log"
-    REVIEW = "review"
+    REVIEW = "review"  # a supervisor read what an organisation's staff did
+    QUESTION = "question"  # the citizen asked why somebody had looked
+    CASE = "case"  # a supervisor took up an access, asked its user about it, or decided what it was
+    EXPLAIN = "explain"  # the user said why
+    CONTROL = "control"  # a supervisor drew what is to be reviewed, or signed what came of it
     EXPORT = "export"
     COMPACT = "compact"
     ERASE = "erase"
@@ -168,8 +172,8 @@ class Event(
     decided (0: by none); ``reason`` is a closed word for a refusal; ``counts``
     maps a closed word (``records``, ``segments``, ``stored`` ...) to a number; ``outcome_of`` is the id of
     the entry whose outcome this is; ``head`` the vault's head after the change; ``policy_hash`` the hex
-    SHA-256 of the policy set in force. ``subject`` is a further id that the event is about (a rule id, an
-    import id, a request id).
+    SHA-256 of the policy set in force; ``document`` the SHA-256 of a document that was signed or confirmed. ``subject``
+    is a further id that the event is about (a rule id, an import id, a request id).
     """
 
     kind: EventKind
@@ -188,3 +192,4 @@ class Event(
     counts: dict[str, int] = {}
     outcome_of: bytes | None = None
     head: HeadRef | None = None
+    document: bytes | None = None

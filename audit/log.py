@@ -291,6 +291,8 @@ def _check(event: Event) -> None:
     """Refuse an event whose ids would not fit the leaf."""
     if event.vault is not None and len(event.vault) != _ID_SIZE:
         raise EncodingError("a vault id is 16 bytes")
+    if event.document is not None and len(event.document) != _DIGEST_SIZE:
+        raise EncodingError("a document's digest is 32 bytes")
     head = event.head
     if head is None:
         return

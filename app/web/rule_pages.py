@@ -145,7 +145,8 @@ async def show_change(request: Asked, rule_id: FromPath[str]) -> Answer:
     """Show the form of a rule, filled in; a mandate is changed by ending it and giving another."""
     own, house = owner(request), valv_of(request).house
     rule = await granting.find_rule(house, own.principal, own.alias, rule_id)
-    told = await granting.rules_of(house, own.principal, own.alias)  # who manages some of it is told of that alone
+    # Who manages some of it is told of that alone.
+    told = await granting.rules_of(house, own.principal, own.alias)
     if rule.grantee.kind is GranteeKind.PROXY or rule not in told.rules:
         raise NotFoundError
     demand_fresh(request)

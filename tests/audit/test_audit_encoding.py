@@ -34,12 +34,14 @@ _events = st.builds(
     counts=st.dictionaries(_text, st.integers(0, 1 << 60)),
     outcome_of=st.none() | st.binary(min_size=16, max_size=16),
     head=st.none() | st.integers(1, 1 << 60).map(lambda version: replace(head(1), version=version)),
+    document=st.none() | st.binary(min_size=32, max_size=32),
 )
 
 
 ORDER = [
     "v", "kind", "activity", "at", "actor", "vault", "purpose", "categories", "decision", "reason", "rules",
     "rules_version", "policy_hash", "subject", "counts", "outcome_of", "head",
+    "document",
 ]  # fmt: skip
 
 
