@@ -92,7 +92,7 @@ def _open_by_keyboard(doctor: Person) -> None:
         doctor.page.keyboard.press("Tab")
     doctor.page.keyboard.press("Enter")
     expect(doctor.page.get_by_role("alert")).to_be_visible()
-    doctor.faults = [one for one in doctor.faults if "400" not in one]
+    doctor.refused(400)
     doctor.look("form-errors")
     reason = doctor.page.get_by_label("Varför måste du se uppgifterna nu?")
     expect(reason).to_have_value("akut")

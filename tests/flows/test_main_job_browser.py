@@ -59,6 +59,7 @@ class Person:
         self.url, self.name, self.number = server.url, name, 0
         self.foreign: list[str] = []
         self.faults: list[str] = []
+        self.awaited: list[int] = []
         self.page.on("request", self._request)
         self.page.on(
             "console", lambda message: self.faults.append(message.text) if message.type == "error" else None
@@ -98,11 +99,20 @@ class Person:
             assert wide <= 0, f"{title} scrolls sideways at {width} px"
         self.page.set_viewport_size({"width": 1280, "height": 900})
         assert self.foreign == [], "a page asked another host for something"
-        assert self.faults == [], f"{title}: {self.faults}"
+        assert self._unexpected() == [], f"{title}: {self.faults}"
 
-    def refused(self) -> None:
-        """Take the browser's own note of a 403 off the list: it was expected."""
-        self.faults = [one for one in self.faults if "403" not in one]
+    def refused(self, status: int = 403) -> None:
+        """Expect the browser's own note of one answer of this status, which may come later than the page does."""
+        self.awaited.append(status)
+
+    def _unexpected(self) -> list[str]:
+        """Strike off each note that was awaited, once; give what is left."""
+        for status in list(self.awaited):
+            note = next((one for one in self.faults if f"status of {status} " in one), None)
+            if note is not None:
+                self.faults.remove(note)
+                self.awaited.remove(status)
+        return self.faults
 
     def _request(self, request: object) -> None:
         address = str(getattr(request, "url", ""))
