@@ -169,7 +169,7 @@ class Event(
     """One thing that happened. ``vault`` is the vault id (16 bytes) or None where no vault is concerned.
 
     ``rules`` are the ids of the rules that decided, ``rules_version`` the version of the vault's rules by which it was
-    decided (0: by none); ``reason`` is a closed word for a refusal; ``counts``
+    decided (0: by none); ``reason`` is a closed word for a refusal, or for a case's step; ``counts``
     maps a closed word (``records``, ``segments``, ``stored`` ...) to a number; ``outcome_of`` is the id of
     the entry whose outcome this is; ``head`` the vault's head after the change; ``policy_hash`` the hex
     SHA-256 of the policy set in force; ``document`` the SHA-256 of a document that was signed or confirmed. ``subject``

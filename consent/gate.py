@@ -72,7 +72,8 @@ class Ask:
     ``subject`` is None for a citizen who has no vault; an :class:`Organisation` goes with ``review-log`` and
     with nothing else. ``categories`` are needed for ``read`` and ``add``; for other deeds they are told to
     the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request). ``opened`` is
-    when the emergency opening was made under which it is asked.
+    when the emergency opening was made under which it is asked. ``reason`` is a closed word that the entry of what is
+    permitted bears (a case's outcome); a refusal has its own.
     """
 
     principal: Principal
@@ -85,6 +86,7 @@ class Ask:
     categories: tuple[Category, ...] = ()
     subject_id: str = ""
     opened: datetime | None = None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -181,6 +183,7 @@ class Gate:
             rules_version=version,
             policy_hash=self.policies.sha256,
             subject=ask.subject_id,
+            reason=ask.reason,
         )
 
 
