@@ -15,6 +15,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 def step(
     seq: int, kind: EventKind, reason: str = "", decision: Decision = Decision.PERMIT, about: bytes = ABOUT
 ) -> Access:
+    """Return a step of a case, as it is read from the log."""
     actor = Actor(id="SE5560000000-1", kind=ActorKind.STAFF, name="")
     at = START + timedelta(hours=seq)
     return Access(
@@ -35,6 +36,7 @@ def step(
 
 
 def test_a_case_goes_from_asked_to_explained_to_decided() -> None:
+    """Each step is shown, in whatever order the log is read."""
     asked, explained = step(1, EventKind.CASE, ASKED), step(2, EventKind.EXPLAIN)
     decided = step(3, EventKind.CASE, "justified")
 
@@ -45,11 +47,13 @@ def test_a_case_goes_from_asked_to_explained_to_decided() -> None:
 
 
 def test_the_latest_decision_counts() -> None:
+    """A case may be decided again; both stand in the log."""
     first, second = step(1, EventKind.CASE, "unclear"), step(2, EventKind.CASE, "unauthorised")
     assert standings([second, first])[ABOUT].outcome is Outcome.UNAUTHORISED
 
 
 def test_cases_of_two_accesses_are_apart() -> None:
+    """A step is about one access."""
     other = bytes(16)
     found = standings([step(1, EventKind.CASE, "technical"), step(2, EventKind.CASE, ASKED, about=other)])
     assert (found[ABOUT].outcome, found[other].outcome) == (Outcome.TECHNICAL, None)
@@ -57,10 +61,12 @@ def test_cases_of_two_accesses_are_apart() -> None:
 
 @pytest.mark.parametrize("kind", [EventKind.CASE, EventKind.EXPLAIN])
 def test_a_refused_step_is_none(kind: EventKind) -> None:
+    """Who was refused has taken no step."""
     assert standings([step(1, kind, "justified", Decision.REFUSE)]) == {}
 
 
 def test_only_openings_that_were_made_are_owed() -> None:
+    """A refused opening opened nothing."""
     made = step(1, EventKind.EMERGENCY)
     refused, read = step(2, EventKind.EMERGENCY, "policy", Decision.REFUSE), step(3, EventKind.READ)
     assert openings([made, refused, read]) == [made]
