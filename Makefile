@@ -22,7 +22,7 @@ PYTEST := $(V)/bin/python -m pytest -q -rs -n $(shell expr $$(nproc) + 1) --dist
 SET_UP := Makefile pyproject.toml $(R)/build.txt $(R)/run.txt
 
 .DEFAULT_GOAL := demo
-.PHONY: demo serve test check bench soak assets venv dev browser postgres rabbitmq requirements clean
+.PHONY: demo serve test check bench soak assets venv dev browser postgres rabbitmq pdftools requirements clean
 
 demo: assets
 	@exec $(V)/bin/valv demo
@@ -30,10 +30,10 @@ demo: assets
 serve: assets
 	@exec $(V)/bin/valv serve
 
-test: dev assets browser postgres rabbitmq
+test: dev assets browser postgres rabbitmq pdftools
 	@$(PYTEST)
 
-check: dev assets browser postgres rabbitmq
+check: dev assets browser postgres rabbitmq pdftools
 	$(V)/bin/ruff check
 	$(V)/bin/ruff format --check
 	$(V)/bin/mypy
@@ -116,6 +116,19 @@ rabbitmq: venv
 	  echo "No RabbitMQ here: its tests are skipped (Debian: apt-get install rabbitmq-server)."
 
 RABBITMQ_IS_HERE = $(V)/bin/python -c 'import sys; from tests.rabbitmq import MISSING; sys.exit(bool(MISSING))'
+
+# Other people's programs, which judge the files that are made here.
+pdftools: venv
+	@$(PDFTOOLS_ARE_HERE) || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing poppler and qpdf for the tests of PDF files"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -qq -y --no-install-recommends poppler-utils qpdf >/dev/null; \
+	  fi; } || true
+	@$(PDFTOOLS_ARE_HERE) || \
+	  echo "No poppler or qpdf here: their tests are skipped (Debian: apt-get install poppler-utils qpdf)."
+
+PDFTOOLS_ARE_HERE = $(V)/bin/python -c 'import sys; from tests.pdftools import MISSING; sys.exit(bool(MISSING))'
 
 # A local pip configuration must not add its own copies' hashes.
 COMPILE = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(V)/bin/pip-compile --quiet \

@@ -5,7 +5,8 @@ and scripts, and the packages that package-lock.json pins by hash. Steps: 1. not
 the one already built; 2. find Node, or install the one that app/requirements/node.txt pins; 3. ``npm ci``;
 4. Sass; 5. copy; 6. licences and the manifest of content hashes; 7. swap the new folder in.
 
-``built/static/`` is what a server may serve at ``/static``; the rest of ``built/`` is not for browsers.
+``built/static/`` is what a server may serve at ``/static``; the rest of ``built/`` is not for browsers
+(``fonts/`` is for the typesetter).
 """
 
 import hashlib
@@ -33,7 +34,16 @@ _COPIES = {
     "mark.svg": "static/mark.svg",
 }
 _FONTS = ASSETS / "node_modules/@fontsource-variable/source-sans-3/files"
-_SHIPPED = ("@fontsource-variable/source-sans-3", "htmx.org", "nhsuk-frontend", "swagger-ui-dist")
+#: For documents: the typesetter takes TrueType alone.
+_DOCUMENT_FONTS = ASSETS / "node_modules/source-sans/TTF"
+_DOCUMENT_FACES = ("Regular", "It", "Semibold", "Bold")
+_SHIPPED = (
+    "@fontsource-variable/source-sans-3",
+    "htmx.org",
+    "nhsuk-frontend",
+    "source-sans",
+    "swagger-ui-dist",
+)
 
 
 class BuildError(Exception):
@@ -101,7 +111,7 @@ def _compile_styles(node: list[str], out: Path) -> None:
 
 
 def _licences() -> str:
-    """Return the licence texts of what browsers are sent, each under its package's name and version."""
+    """Return the licence texts of what people are sent, each under its package's name and version."""
     parts = []
     for name in _SHIPPED:
         folder = ASSETS / "node_modules" / name
@@ -137,6 +147,11 @@ def build() -> None:
     for subset in ("latin", "latin-ext"):
         name = f"source-sans-3-{subset}-wght-normal.woff2"
         shutil.copyfile(_FONTS / name, new / "static" / name)
+    (new / "fonts").mkdir()
+    for face in _DOCUMENT_FACES:
+        shutil.copyfile(
+            _DOCUMENT_FONTS / f"SourceSans3-{face}.ttf", new / "fonts" / f"SourceSans3-{face}.ttf"
+        )
     (new / "static/licences.txt").write_text(_licences())
     (new / "manifest.json").write_text(json.dumps(_manifest(new / "static"), indent=1))
     (new / "stamp").write_text(digest)
