@@ -4,7 +4,7 @@ A signed file carries all that its checking needs: the signature with the time i
 certificates, and the list of what was revoked. Each signer adds to the file and changes nothing of what stands there,
 so that every earlier signature still holds. The house's own clock says the time, and its own root the names
 (:mod:`keys.certificates`): that binds the installation to what it signed, and proves no more to somebody who does not
-trust it (docs/adr/0033-signed-documents.md).
+trust it (docs/adr/0029-signed-documents.md).
 """
 
 import asyncio
@@ -47,7 +47,7 @@ DIGEST = "sha256"
 _ALGORITHM = "sha256_ecdsa"
 #: ECDSA on P-256 in DER is never longer.
 _LONGEST_SIGNATURE = 72
-#: The time-stamping policy: the house's own, an arc made of a UUID (ITU-T X.667); it says what ADR 0033 says.
+#: The time-stamping policy: the house's own, an arc made of a UUID (ITU-T X.667); it says what ADR 0029 says.
 _TIME_POLICY = "2.25.203170529938145207715083386212647912386"
 #: What may have come after a signature: further signatures, and what their checking needs.
 _HARMLESS = (ModificationLevel.NONE, ModificationLevel.LTA_UPDATES, ModificationLevel.FORM_FILLING)
