@@ -26,6 +26,7 @@ from importers.candidates import FormatError
 from importers.upload import UploadTooLargeError
 from keys.primitives import KeysError
 from sharing.asking import NoSuchRequestError
+from sharing.cases import NoSuchCaseError
 from sharing.granting import NoSuchRuleError
 from vault.database import DatabaseUnavailableError
 from vault.errors import MalformedRecordError, NoKeyError, NoVaultError, TamperedError, VaultError
@@ -100,6 +101,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 one
             | NoSuchRuleError()
             | NoSuchRequestError()
             | NoSuchEntryError()
+            | NoSuchCaseError()
         ):
             return Problem(404, "not-found", "Nothing here")
         case UploadTooLargeError() | TooLargeError():

@@ -29,6 +29,7 @@ from identity.tokens import Issuer, Signer
 from importers.intake import Intake
 from keys.envelope import context, microseconds
 from keys.keystore import KeyStore
+from policies.deadlines import Deadlines
 from policies.engine import INSTALLED, Policies
 from sharing import vaults
 from sharing.house import House
@@ -130,6 +131,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         directory=lambda: database.look_now(lambda connection: branch_store.current(connection, keystore)),
         decoy=told.decoy,
         clock=clock,
+        deadlines=Deadlines.load(),
     )
     return Valv(
         settings=settings,

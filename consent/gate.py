@@ -36,6 +36,7 @@ Drawers = Mapping[str, tuple[tuple[bytes, int], ...]]
 
 #: What the citizen's rules have a say in.
 _BY_RULES = frozenset({Deed.READ, Deed.ADD, Deed.MANAGE})
+_OF_ORGANISATIONS = frozenset({Deed.REVIEW_LOG, Deed.ANSWER_FOR})
 _NO_DRAWERS: Drawers = MappingProxyType({})
 
 
@@ -70,9 +71,9 @@ class Ask:
     """What is asked of the gate, and how it is to stand in the log.
 
     ``subject`` is None for a citizen who has no vault; an :class:`Organisation` goes with ``review-log`` and
-    with nothing else. ``categories`` are needed for ``read`` and ``add``; for other deeds they are told to
-    the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request). ``opened`` is
-    when the emergency opening was made under which it is asked. ``reason`` is a closed word that the entry of what is
+    ``answer-for`` and with nothing else. ``categories`` are needed for ``read`` and ``add``; for other deeds they are
+    told to the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request).
+    ``opened`` is when the emergency opening was made under which it is asked. ``reason`` is a closed word that the entry of what is
     permitted bears (a case's outcome); a refusal has its own.
     """
 
@@ -91,8 +92,8 @@ class Ask:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError("a time without a zone")
-        if (self.deed is Deed.REVIEW_LOG) != isinstance(self.subject, Organisation):
-            raise ValueError("an organisation goes with review-log and with nothing else")
+        if (self.deed in _OF_ORGANISATIONS) != isinstance(self.subject, Organisation):
+            raise ValueError("an organisation goes with review-log and answer-for and with nothing else")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Organisation:
-    """A provider, region or municipality whose accesses are reviewed, by its node (``provider:<HSA-id>``)."""
+    """A provider, region or municipality whose accesses are reviewed, by its node (``provider:<HSA-id>``).
+
+    ``is_own`` tells that what is reviewed or answered for is the asker's own act.
+    """
 
     node: str
+    is_own: bool = False
 
     def __post_init__(self) -> None:
         kind, _, identifier = self.node.partition(":")
@@ -105,9 +109,9 @@ def _resource(about: Subject | Organisation, at: datetime) -> Entity:
             owner = Ref("Citizen", alias.hex())
             years = age(birth_date, at)
             return Entity(Ref("Vault", vault.hex()), {"owner": owner, "age": years, "protected": protected})
-        case Organisation(node):
+        case Organisation(node, is_own):
             number = _number(node.partition(":")[2])
-            return Entity(Ref("Organisation", node), {"number": number})
+            return Entity(Ref("Organisation", node), {"number": number, "own": is_own})
         case _:
             assert_never(about)
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from audit.entry import Entry
-from audit.events import Activity, EventKind
+from audit.events import Activity, Actor, EventKind
 from consent.gate import Ask
 from consent.questions import Organisation
 from consent.rules import RuleSet
@@ -75,9 +75,13 @@ def own_organisation(staff: Staff) -> str:
     """Return the node that a supervisor answers for: the region or municipality where their provider is the
     same legal person as it (same organisation number), else the provider alone.
     """  # noqa: D205
-    provider = staff.commission.unit.provider
-    same = provider.id.partition("-")[0] == provider.authority.id.partition("-")[0]
-    return f"{provider.authority.kind}:{provider.authority.id}" if same else f"provider:{provider.id}"
+    return organisation_of(Actor.of(staff))
+
+
+def organisation_of(actor: Actor) -> str:
+    """Return the node whose supervisors answer for what staff or a client system did."""
+    same = actor.provider_id.partition("-")[0] == actor.authority_id.partition("-")[0]
+    return f"{actor.authority_kind}:{actor.authority_id}" if same else f"provider:{actor.provider_id}"
 
 
 def _page(entries: list[Entry], limit: int) -> Page:

@@ -36,6 +36,9 @@ _FIND = """
 SELECT opening_id, sealed, created_us FROM emergency_openings
 WHERE vault_id = ? AND created_us >= ? ORDER BY created_us DESC
 """
+_FIND_ONE = (
+    "SELECT opening_id, sealed, created_us FROM emergency_openings WHERE vault_id = ? AND opening_id = ?"
+)
 SHORTEST_REASON, LONGEST_REASON = 10, 1000  # characters
 _LONGEST_OPENING = timedelta(days=1)  # the longest that any policy lets it last
 _MINUTE = timedelta(minutes=1)
@@ -215,6 +218,17 @@ def find(
     return None
 
 
+def reason_of(house: House, vault: bytes, opening_id: str) -> str:
+    """Return why an opening was made, for who reviews it and was let in to do so; nothing where its row is gone."""
+    keys = house.keystore.vault_keys(vault)
+
+    def work(connection: Connection) -> str:
+        found = rows(connection, _FIND_ONE, (vault, bytes.fromhex(opening_id)))
+        return _told(keys, found[0]).reason if found else ""
+
+    return house.database.look_now(work)
+
+
 def all_of(connection: Connection, vault_state: VaultState) -> tuple[Opening, ...]:
     """Return every opening of a vault, newest first."""
     return tuple(opening for opening, _ in _openings(connection, vault_state, None))
@@ -226,10 +240,14 @@ def _openings(
     """Yield the openings of a vault, newest first, each with the public id by which it was opened."""
     least = 0 if since is None else microseconds(since)
     for opening_id, sealed, created_us in rows(connection, _FIND, (vault_state.vault, least)):
-        bound = context("emergency-opening", vault_state.vault, opening_id, created_us)
-        opened = envelope.open_box(vault_state.keys.rules, sealed, bound_to=bound)
-        told = msgspec.json.decode(opened, type=_Sealed)
+        told = _told(vault_state.keys, (opening_id, sealed, created_us))
         yield _opening(opening_id, moment(created_us), told), told.patient
+
+
+def _told(keys: VaultKeys, row: tuple[bytes, bytes, int]) -> _Sealed:
+    opening_id, sealed, created_us = row
+    bound = context("emergency-opening", keys.vault, opening_id, created_us)
+    return msgspec.json.decode(envelope.open_box(keys.rules, sealed, bound_to=bound), type=_Sealed)
 
 
 def _opening(opening_id: bytes, at: datetime, told: _Sealed) -> Opening:

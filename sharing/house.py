@@ -5,7 +5,7 @@ absence takes the very same steps as a lack of consent.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -23,8 +23,10 @@ from identity.directory import Directory
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from keys.envelope import Window
 from keys.keystore import KeyStore
+from policies.deadlines import Deadlines
 from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing.aside import aside
+from sharing.casebook import Casebooks
 from vault import state
 from vault.change import Change
 from vault.database import Database, cursor_of
@@ -48,6 +50,8 @@ class House:
     directory: Callable[[], Directory]
     decoy: bytes
     clock: Clock
+    deadlines: Deadlines
+    casebooks: Casebooks = field(default_factory=Casebooks)
 
     def locate(self, connection: Connection, alias: bytes) -> bytes:
         """Return the vault that an alias leads to, or the decoy."""

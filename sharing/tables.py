@@ -1,4 +1,4 @@
-"""Requests for access, and emergency openings, sealed under the vault's rules key."""
+"""Requests and emergency openings, sealed under the vault's rules key; words of cases, under the organisation's."""
 
 from sqlalchemy import BigInteger, LargeBinary
 from sqlmodel import Field, SQLModel
@@ -23,5 +23,21 @@ class EmergencyOpeningRow(SQLModel, table=True):
 
     vault_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
     opening_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    created_us: int = Field(sa_type=BigInteger)
+
+
+class CaseWordsRow(SQLModel, table=True):
+    """What was said at one step of a case of log review; that the step was taken, the log says.
+
+    ``entry_id`` is the step's own entry, ``access_id`` that of the access which the case is about. ``stream`` is the
+    pseudonym of who is to find it: an organisation's questions, what one employee was asked, or zeros.
+    """
+
+    __tablename__ = "case_words"
+
+    entry_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    access_id: bytes = Field(sa_type=LargeBinary, index=True)
+    stream: bytes = Field(sa_type=LargeBinary, index=True)
     sealed: bytes = Field(sa_type=LargeBinary)
     created_us: int = Field(sa_type=BigInteger)

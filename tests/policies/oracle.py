@@ -71,8 +71,8 @@ def may(case: Case, law: Mapping[str, str] = LAW_IN_FORCE) -> bool:
             return _staff_may(case, staff, vault, law)
         case Client(), Subject():
             return _client_may(case)
-        case Staff() as staff, Organisation(node):
-            return _reviews(staff, node)
+        case Staff() as staff, Organisation(node, is_own):
+            return _answers_for(staff, node, case.deed, is_own=is_own)
         case _:
             return False
 
@@ -142,9 +142,13 @@ def _staff_may_handle(case: Case, vault: Subject, law: Mapping[str, str], *, may
     return 0 <= case.minutes < _LENGTHS[law["emergency"]] and (may_open or has_basis)
 
 
-def _reviews(staff: Staff, node: str) -> bool:
-    if staff.commission.right is not CommissionRight.LOG_REVIEW:
-        return False
+def _answers_for(staff: Staff, node: str, deed: Deed, *, is_own: bool) -> bool:
+    if deed is Deed.ANSWER_FOR:
+        return is_own and _is_of(staff, node)
+    return staff.commission.right is CommissionRight.LOG_REVIEW and not is_own and _is_of(staff, node)
+
+
+def _is_of(staff: Staff, node: str) -> bool:
     provider = staff.commission.unit.provider
     if node == f"provider:{provider.id}":
         return True
@@ -202,7 +206,7 @@ def _handled(case: Case) -> Iterator[Case]:
 
 
 def _plain(case: Case) -> Iterator[Case]:
-    if case.deed is not Deed.REVIEW_LOG:
+    if case.deed not in {Deed.REVIEW_LOG, Deed.ANSWER_FOR}:
         yield case
         return
     people = [case.principal]
@@ -211,5 +215,5 @@ def _plain(case: Case) -> Iterator[Case]:
     authorities = (cast.REGION, cast.TOWN)
     nodes = [f"provider:{p.id}" for p in (cast.OWN_CARE, cast.OWN_DENTAL, cast.PRIVATE, cast.TOWN_CARE)]
     nodes += [f"{a.kind}:{a.id}" for a in authorities]
-    for principal, node in product(people, nodes):
-        yield replace(case, principal=principal, about=Organisation(node))
+    for principal, node, is_own in product(people, nodes, (False, True)):
+        yield replace(case, principal=principal, about=Organisation(node, is_own))
