@@ -1,7 +1,6 @@
 """The handlers under ``/api`` and ``/demo``: what FHIR does not name. Names as in the product's public surface."""
 
 import asyncio
-import re
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,7 @@ from app.paper_api import HANDLERS as PAPER
 from app.security import Access, demand_fresh, principal, valv_of
 from app.sharing_api import HANDLERS as SHARING
 from app.sharing_api import difference, posted_rule
-from app.whose import alias_for, own_alias, parse_patient
+from app.whose import alias_for, own_alias, parse_id, parse_patient
 from app.wiring import Valv
 from audit import review
 from audit.events import EventKind
@@ -42,7 +41,6 @@ from vault.lines import Lines
 from vault.resource import to_fhir
 
 Call = Request[Any, Any, State]
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LONGEST_PLACE = 18  # digits: what a place in the log can be
 
 
@@ -168,7 +166,7 @@ async def list_imports(request: Call) -> list[dict[str, Any]]:
 async def show_import(request: Call, import_id: FromPath[str]) -> dict[str, Any]:
     """How an import goes, and which rows were rejected, where and why."""
     valv, who = valv_of(request), principal(request)
-    alias, identifier = alias_for(who, None), _id(import_id)
+    alias, identifier = alias_for(who, None), parse_id(import_id)
     row = await find_import(valv, who, alias, identifier)
     told, is_over = _import(row), row.state not in UNDER_WAY
     rejected = (
@@ -182,7 +180,7 @@ async def show_import(request: Call, import_id: FromPath[str]) -> dict[str, Any]
 async def undo_import(request: Call, import_id: FromPath[str]) -> None:
     """End an import if it runs, and remove what it brought and no other import did."""
     valv, who = valv_of(request), principal(request)
-    await undo(valv, who, alias_for(who, None), _id(import_id))
+    await undo(valv, who, alias_for(who, None), parse_id(import_id))
 
 
 async def find_import(valv: Valv, who: Principal, alias: bytes, import_id: bytes) -> ImportRow:
@@ -314,7 +312,7 @@ async def my_accesses(request: Call) -> list[dict[str, Any]]:
 async def receipt(request: Call, entry_id: FromPath[str]) -> Response[str]:
     """The proof that an entry stands in the log: C2SP tlog-proof against a signed checkpoint."""
     valv, who = valv_of(request), principal(request)
-    text = await accesses.proof(valv.house, who, alias_for(who, None), _id(entry_id))
+    text = await accesses.proof(valv.house, who, alias_for(who, None), parse_id(entry_id))
     return Response(text, media_type="text/plain")
 
 
@@ -393,13 +391,6 @@ def _commission(one: Commission) -> dict[str, Any]:
         "unit": {"id": unit.id, "name": unit.name},
         "provider": {"id": provider.id, "name": provider.name},
     }
-
-
-def _id(text: str) -> bytes:
-    """Return the 16 bytes of an import's or an entry's id."""
-    if _ID.fullmatch(text) is None:
-        raise NotFoundError
-    return bytes.fromhex(text)
 
 
 def _import(row: ImportRow) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from app.errors import BadRequestError, NotFoundError
+from app.errors import BadRequestError
 from app.security import Access, principal, valv_of
-from app.whose import alias_for, parse_category
+from app.whose import alias_for, parse_category, parse_id
 from consent.codec import rule_to_json
 from sharing import again, history, receipts
 from sharing.again import Again, Unknown, Verdict
@@ -19,7 +19,6 @@ from sharing.history import Reach, Stretch, Version
 Call = Request[Any, Any, State]
 #: What a receipt's header names it.
 RECEIPT = "consent-receipt+json"
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -70,9 +69,7 @@ def receipt_key(request: Call) -> dict[str, str]:
 async def decision(request: Call, entry_id: FromPath[str]) -> dict[str, Any]:
     """An access decided again, by the rules that were in force then: whether it agrees with the log, and why."""
     house, who = valv_of(request).house, principal(request)
-    if _ID.fullmatch(entry_id) is None:
-        raise NotFoundError
-    event, made = await again.decide_again(house, who, alias_for(who, None), bytes.fromhex(entry_id))
+    event, made = await again.decide_again(house, who, alias_for(who, None), parse_id(entry_id))
     at = {} if event is None else {"at": event.at.isoformat()}
     match made:
         case Again():

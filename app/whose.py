@@ -3,12 +3,13 @@
 import re
 from typing import assert_never
 
-from app.errors import BadRequestError
+from app.errors import BadRequestError, NotFoundError
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import Category, Purpose
 
 _EMERGENCY = frozenset({"ETREAT", "BTG"})
 _ALIAS = re.compile(r"(?:Patient/)?([0-9a-f]{32})", re.ASCII)
+_PLAIN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def parse_patient(text: str) -> bytes:
@@ -21,6 +22,17 @@ def parse_patient(text: str) -> bytes:
     if found is None:
         raise BadRequestError("patient: not an id from Patient/_search")
     return bytes.fromhex(found[1])
+
+
+def parse_id(text: str) -> bytes:
+    """Return the 16 bytes of an entry's, an import's or an opening's id.
+
+    Raises:
+        NotFoundError: of another form, which is that of nothing here.
+    """
+    if _PLAIN.fullmatch(text) is None:
+        raise NotFoundError
+    return bytes.fromhex(text)
 
 
 def own_alias(principal: Principal) -> bytes | None:

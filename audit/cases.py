@@ -56,6 +56,12 @@ def standings(accesses: Iterable[Access]) -> dict[bytes, Standing]:
     return found
 
 
+def is_decision(step: Access, about: bytes) -> bool:
+    """Tell whether an entry decides what an access was."""
+    made = step.kind is EventKind.CASE and step.decision is Decision.PERMIT
+    return made and step.reason != ASKED and step.subject == about.hex()
+
+
 def openings(accesses: Iterable[Access]) -> list[Access]:
     """Return the emergency openings among accesses: each is owed a decision by a named supervisor."""
     return [one for one in accesses if one.kind is EventKind.EMERGENCY and one.decision is Decision.PERMIT]

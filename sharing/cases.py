@@ -62,7 +62,7 @@ class Case:
     """One access under review, with all that was said of it; ``due`` is None where nothing is owed any more.
 
     ``reads`` is what was done under an emergency opening, ``reason`` why it was made. ``questions`` are the citizen's
-    that have no answer yet.
+    that have no answer yet, ``decisions`` the entries of all that were made.
     """
 
     access: Access
@@ -73,6 +73,7 @@ class Case:
     reads: tuple[Access, ...] = ()
     reason: str = ""
     questions: tuple[Said, ...] = ()
+    decisions: tuple[Access, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +373,7 @@ def _case(house: House, staff: Staff, node: str, access_id: bytes) -> Case:
         if is_opening and access.vault
         else "",
         questions=questions,
+        decisions=tuple(one for one in book if cases.is_decision(one, access_id)),
     )
 
 

@@ -28,6 +28,7 @@ from keys.keystore import VaultKeys
 from policies.vocabulary import Action, Category, Deed
 from sharing.house import House, purpose_of
 from sharing.tables import EmergencyOpeningRow
+from vault import state
 from vault.database import rows
 from vault.state import VaultState
 
@@ -220,13 +221,14 @@ def find(
 
 def reason_of(house: House, vault: bytes, opening_id: str) -> str:
     """Return why an opening was made, for who reviews it and was let in to do so; nothing where its row is gone."""
-    keys = house.keystore.vault_keys(vault)
+    logged = house.log.latest_head(vault)
 
     def work(connection: Connection) -> str:
+        vault_state = state.load(connection, house.keystore, vault, logged=logged)
         found = rows(connection, _FIND_ONE, (vault, bytes.fromhex(opening_id)))
-        return _told(keys, found[0]).reason if found else ""
+        return _told(vault_state.keys, found[0]).reason if found else ""
 
-    return house.database.look_now(work)
+    return house.database.read_now(work)
 
 
 def all_of(connection: Connection, vault_state: VaultState) -> tuple[Opening, ...]:

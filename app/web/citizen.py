@@ -28,7 +28,19 @@ from audit.review import Access
 from consent.rules import RuleSet
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, granting, inherited, openings, paging, paper, reach, searching, summing
+from sharing import (
+    adding,
+    asking,
+    granting,
+    inherited,
+    openings,
+    paging,
+    paper,
+    questions,
+    reach,
+    searching,
+    summing,
+)
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
@@ -81,6 +93,7 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
         len(rules.rules),
         tuple(labels.card(valv, one, reader=reader, at=at) for one in pending),
         tuple(labels.entry(one, reader=reader) for one in unseen),
+        may.log and await questions.unseen(house, own.principal, own.alias),
         offered,
     )
 

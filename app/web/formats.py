@@ -21,6 +21,7 @@ from app.web.chart import NARROW, WIDE, ZONE, Chart, Words, svg
 from app.web.measures import MeasureForm
 from app.web.views import AccessEntry, Reading
 from audit.events import Activity, Decision
+from audit.signals import Hit
 from policies.vocabulary import GranteeKind
 from vault.measures import MEASURES
 
@@ -66,6 +67,7 @@ class Formats:
             "group": self.group,
             "event": self.event,
             "refusal": self.refusal,
+            "hit": self.hit,
             "by_day": by_day,
         }
 
@@ -93,6 +95,10 @@ class Formats:
     def refusal(self, reason: str) -> str:
         """Return why something was refused."""
         return self._(words.REASON.get(reason, words.REASON_ELSE))
+
+    def hit(self, hit: Hit) -> str:
+        """Return why an access stands in the queue."""
+        return self._(words.HIT[hit.rule])
 
     def sentence(self, text: str) -> str:
         """Return ``text`` with its first letter large."""

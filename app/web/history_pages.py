@@ -1,24 +1,21 @@
 """The past: who could see what on a day, and a decision of the log made again."""
 
-import re
 from datetime import timedelta
 
 from litestar.params import FromPath
 
-from app.errors import NotFoundError
 from app.security import valv_of
 from app.web import labels, rule_form, values
 from app.web.rule_views import DecisionView, ThenPart, ThenRow, ThenView, VerdictLine
 from app.web.shell import Answer, Asked, Owner, owner, page, pick, shown
 from app.web.views import FieldError, FieldProblem, FormState, RuleCard
+from app.whose import parse_id
 from app.wiring import Valv
 from consent.ages import start_of
 from policies.vocabulary import Category, GranteeKind
 from sharing import again, granting, history
 from sharing.again import Unknown, Verdict
 from sharing.history import Reach, Stretch
-
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @shown("/sharing/then")
@@ -74,9 +71,7 @@ def _part(one: Stretch, cards: dict[str, RuleCard]) -> ThenPart:
 async def show_decision(request: Asked, entry_id: FromPath[str]) -> Answer:
     """Show an entry of the log, decided again by the rules of its moment."""
     own, valv = owner(request), valv_of(request)
-    if _ID.fullmatch(entry_id) is None:
-        raise NotFoundError
-    event, made = await again.decide_again(valv.house, own.principal, own.alias, bytes.fromhex(entry_id))
+    event, made = await again.decide_again(valv.house, own.principal, own.alias, parse_id(entry_id))
     entry = None if event is None else labels.logged(entry_id, event, reader=own.self_id)
     if isinstance(made, Unknown):
         return page(request, "decision.html", DecisionView(entry, made))

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from app import uploads
 from app.api import find_import
 from app.api import undo as undo_import
-from app.errors import BadRequestError, NotFoundError
+from app.errors import BadRequestError
 from app.security import valv_of
 from app.web.formats import Lang
 from app.web.shell import (
@@ -33,6 +33,7 @@ from app.web.views import (
     Notice,
     Rejection,
 )
+from app.whose import parse_id
 from importers import intake
 from importers.tables import ImportRow
 from importers.upload import UploadTooLargeError
@@ -40,7 +41,6 @@ from keys.envelope import moment
 from sharing import importing
 from sharing.importing import RejectedRow
 
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LINE = re.compile(r"^line(?= )")
 _MOST_REJECTIONS = 200
 _FORMATS = {"apple-health": "Apple Hälsa", "fhir": "FHIR R4", "fhir-ndjson": "FHIR R4 (NDJSON)"}
@@ -87,7 +87,7 @@ async def undo(request: Asked, import_id: FromPath[str]) -> Answer:
     """Remove what an import brought and no other import did."""
     own = owner(request)
     await form(request)
-    await undo_import(valv_of(request), own.principal, own.alias, _parse(import_id))
+    await undo_import(valv_of(request), own.principal, own.alias, parse_id(import_id))
     return redirect("/imports", Notice.IMPORT_UNDONE)
 
 
@@ -105,7 +105,7 @@ def _wrong(problem: FieldProblem) -> FormState:
 
 
 async def _view(request: Asked, own: Owner, import_id: str) -> ImportView:
-    valv, identifier = valv_of(request), _parse(import_id)
+    valv, identifier = valv_of(request), parse_id(import_id)
     row = await find_import(valv, own.principal, own.alias, identifier)
     rejected: tuple[RejectedRow, ...] = ()
     if row.rejected and ImportState(row.state).is_over:
@@ -142,9 +142,3 @@ def _problem(error: str, lang: Lang) -> str:
     """Return why a file was refused in one language; the intake writes it in both, Swedish first."""
     swedish, _, english = error.partition(" / ")
     return swedish if lang is Lang.SV or not english else english
-
-
-def _parse(import_id: str) -> bytes:
-    if _ID.fullmatch(import_id) is None:
-        raise NotFoundError
-    return bytes.fromhex(import_id)

@@ -29,6 +29,7 @@ from jinja2 import (
 from app.web import words
 from app.web.formats import Formats, Lang
 from app.web.views import AccessShow, Chrome, Period, PersonaGroup
+from audit.cases import Outcome
 from policies.vocabulary import Purpose
 
 HERE = Path(__file__).parent
@@ -108,6 +109,7 @@ class Renderer:
 _VOCABULARIES = {
     "access_shows": tuple(AccessShow),
     "all_purposes": tuple(Purpose),
+    "outcomes": tuple(Outcome),
     "grantee_kinds": tuple(words.GRANTEE_GROUP),
     "periods": tuple(Period),
     "persona_groups": tuple(PersonaGroup),

@@ -18,7 +18,7 @@ from audit.events import Activity, Decision, EventKind
 from audit.review import Access
 from identity.directory import Directory
 from identity.principal import Unit
-from sharing import searching
+from sharing import cases, searching
 from sharing.accesses import own_organisation
 
 _PSEUDONYM = 4
@@ -39,17 +39,20 @@ async def show_review(request: Asked) -> Answer:
         since=None if day is None else datetime.combine(day, time(), ZONE),
     )
     node = own_organisation(member)
+    owed, at = await cases.queue(valv.house, member), valv.house.clock()
     directory = valv.house.directory()
     units = _units(directory, node)
     view = ReviewView(
         directory.node_name(node),
-        tuple(labels.entry(one, reader="", about=_about(valv, node, one)) for one in found.accesses),
+        tuple(labels.entry(one, reader="", about=about_whom(valv, node, one)) for one in found.accesses),
         state,
         users=_users(directory, units),
         units=_options((unit.id, unit.name) for unit in units),
         reads=sum(_is_read(one) for one in found.accesses),
         refused=sum(one.decision is Decision.REFUSE for one in found.accesses),
         older="" if found.before is None else str(found.before),
+        owed=len(owed),
+        overdue=sum(one.is_overdue(at) for one in owed),
     )
     return page(request, "review.html", view)
 
@@ -90,7 +93,8 @@ def _is_read(access: Access) -> bool:
     )
 
 
-def _about(valv: Valv, node: str, access: Access) -> str:
+def about_whom(valv: Valv, node: str, access: Access) -> str:
+    """Return the pseudonym by which an organisation knows whose vault it was, or nothing."""
     if access.vault is None:
         return ""
     found = valv.house.keystore.pseudonym(f"review/{node}/{access.vault.hex()}")

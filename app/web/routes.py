@@ -3,6 +3,7 @@
 from litestar.handlers import HTTPRouteHandler
 
 from app.web import (
+    case_pages,
     citizen,
     emergency_pages,
     history_pages,
@@ -11,6 +12,7 @@ from app.web import (
     mandate_pages,
     moving_pages,
     paper_pages,
+    question_pages,
     review,
     rule_pages,
     seeing_as,
@@ -34,6 +36,8 @@ PAGES: list[HTTPRouteHandler] = [
     citizen.add,
     citizen.show_accesses,
     history_pages.show_decision,
+    question_pages.ask,
+    question_pages.show_questions,
     import_pages.show_imports,
     import_pages.take,
     import_pages.show_import,
@@ -89,6 +93,11 @@ PAGES: list[HTTPRouteHandler] = [
     paper_pages.enter,
     emergency_pages.show_open,
     emergency_pages.open_vault,
+    case_pages.show_asked,
+    case_pages.explain,
     # supervisors
     review.show_review,
+    case_pages.show_cases,
+    case_pages.show_case,
+    case_pages.take_step,
 ]

@@ -32,7 +32,7 @@ from consent.gate import Refused
 from identity.numbers import NumberError, parse_personal_number
 from identity.principal import Staff
 from policies.vocabulary import MEASUREMENTS, Action, Category, Purpose
-from sharing import adding, asking, emergency, lookup, reach
+from sharing import adding, asking, cases, emergency, lookup, reach
 from sharing.emergency import Under
 from sharing.reach import Adding, Met
 
@@ -42,8 +42,8 @@ from sharing.reach import Adding, Met
 @shown("/staff")
 async def show_find(request: Asked) -> Answer:
     """Show the form to find a citizen by."""
-    staff(request)
-    return page(request, "find.html", FindView())
+    house = valv_of(request).house
+    return page(request, "find.html", FindView(is_asked=cases.waits_for(house, staff(request))))
 
 
 @taken("/staff")

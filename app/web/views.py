@@ -74,6 +74,8 @@ POST /requests/{id}                         answer* (accept, decline); to accept
                                             categories*, actions*, valid_to
 GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
 GET  /accesses/{id}                                                                    DecisionView          decision.html
+POST /accesses/{id}/question                                                           → 303 /questions
+GET  /questions                                                                        QuestionsView         questions.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
 GET  /staff/patients/{id}                   category, period, before (cursor)          PatientView, or 403   patient.html
@@ -87,6 +89,13 @@ POST /staff/patients/{id}/paper             effect*, grantee*, actions*, categor
                                             valid_to, signed* (day), kept*, who
 GET  /staff/patients/{id}/emergency                                                    EmergencyView         emergency.html
 POST /staff/patients/{id}/emergency         reason*, confirm* (1)                      → 303 the patient     emergency.html if errors
+GET  /staff/asked                                                                      AskedView             asked.html
+POST /staff/asked/{id}                      text*                                      → 303 /staff/asked    asked.html if errors
+GET  /review/cases                                                                     CasesView             cases.html
+GET  /review/cases/{id}                                                                CaseView              case.html
+POST /review/cases/{id}                     step* (ask, decide); to ask: text*; to     → 303 the case, or    case.html if errors
+                                            decide: outcome*, motive*, measures,       /review/cases
+                                            answer (* where a citizen asked)
 GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
 any error                                                                              ErrorView             error.html
 ==========================================  =========================================  ====================  ======================
@@ -147,6 +156,10 @@ class Notice(StrEnum):
     EMERGENCY_REFUSED = "emergency-refused"
     EMERGENCY_ALLOWED = "emergency-allowed"
     IMPORT_UNDONE = "import-undone"
+    USER_ASKED = "user-asked"
+    CASE_DECIDED = "case-decided"
+    EXPLAINED = "explained"
+    QUESTION_SENT = "question-sent"
     LOGGED_OUT = "logged-out"
 
 
@@ -230,6 +243,7 @@ class FieldProblem(StrEnum):
     ONESELF = "oneself"
     END_OR_OPEN = "end-or-open"
     MAY_NOT_SHARE = "may-not-share"
+    TEXT_LENGTH = "text-length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +407,8 @@ class May:
 class OverviewView:
     """The citizen's first page: latest value by category, what is new, what to do next.
 
-    ``openings`` are emergency openings that the reader has not looked at yet.
+    ``openings`` are emergency openings that the reader has not looked at yet; ``answered`` tells that a question of
+    theirs about the log has an answer that they have not looked at.
     """
 
     latest: tuple[Reading, ...]
@@ -402,6 +417,7 @@ class OverviewView:
     rules: int = 0
     papers: tuple["RuleCard", ...] = ()
     openings: tuple["AccessEntry", ...] = ()
+    answered: bool = False
     may: May = field(default_factory=May)
 
 
@@ -775,6 +791,11 @@ class AccessEntry:
     looked: str = ""
 
     @property
+    def can_be_asked(self) -> bool:
+        """Tell whether an organisation did it, whose supervisors can be asked why."""
+        return self.actor.kind in (ActorKind.STAFF, ActorKind.CLIENT)
+
+    @property
     def can_be_tried(self) -> bool:
         """Tell whether it was decided by the citizen's rules, so that it can be decided again by them."""
         decided = self.kind in (EventKind.READ, EventKind.EXPORT, EventKind.ADD, EventKind.VIEW)
@@ -832,7 +853,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """The accesses of an organisation's own staff. ``form`` holds the filter: day, user, unit, show."""
+    """The accesses of an organisation's own staff. ``form`` holds the filter: day, user, unit, show.
+
+    ``owed`` is how many accesses wait for a decision, ``overdue`` how many of them have waited too long.
+    """
 
     organisation: str
     entries: tuple[AccessEntry, ...]
@@ -842,6 +866,8 @@ class ReviewView:
     reads: int = 0
     refused: int = 0
     older: str = ""
+    owed: int = 0
+    overdue: int = 0
 
 
 # --- staff ---
@@ -849,9 +875,10 @@ class ReviewView:
 
 @dataclass(frozen=True, slots=True)
 class FindView:
-    """Find a citizen by personal number."""
+    """Find a citizen by personal number. ``is_asked``: a supervisor waits for an answer of the reader's."""
 
     form: FormState = field(default_factory=FormState)
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from enum import StrEnum
 
 from app.web.rule_views import RuleTerm
 from app.web.views import AccessShow, FieldProblem, ImportState, Notice, Period, PersonaGroup
+from audit.cases import Outcome
 from audit.events import Activity, EventKind
 from consent.judge import Reason
 from identity.principal import Relation
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.asking import RequestState
+from sharing.case_words import Step
 from vault.record import AuthorKind, Origin
 
 
@@ -252,6 +254,10 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.EMERGENCY_REFUSED: N_("Du har sagt nej. Ingen får se något genom nödöppning."),
     Notice.EMERGENCY_ALLOWED: N_("Ditt nej är tillbakataget. Nödöppning går igen."),
     Notice.IMPORT_UNDONE: N_("Inläsningen är ångrad. Det som bara den förde in är borta."),
+    Notice.USER_ASKED: N_("Frågan är skickad. Svaret kommer in i ärendet."),
+    Notice.CASE_DECIDED: N_("Beslutet är sparat."),
+    Notice.EXPLAINED: N_("Ditt svar är skickat."),
+    Notice.QUESTION_SENT: N_("Din fråga är skickad till dem som granskar loggen där."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
 
@@ -292,6 +298,7 @@ PROBLEM: Mapping[StrEnum, str] = {
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
     ),
     FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
+    FieldProblem.TEXT_LENGTH: N_("Skriv minst 10 och högst 2000 tecken"),
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
 }
 
@@ -323,7 +330,29 @@ UNKNOWN: Mapping[StrEnum, str] = {
     Unknown.NO_FACTS: N_("Raden säger inte tillräckligt om den som frågade."),
 }
 
+OUTCOME: Mapping[StrEnum, str] = {
+    Outcome.JUSTIFIED: N_("Befogad"),
+    Outcome.UNCLEAR: N_("Oklar"),
+    Outcome.UNAUTHORISED: N_("Obehörig"),
+    Outcome.TECHNICAL: N_("Teknisk orsak"),
+}
+
+STEP: Mapping[StrEnum, str] = {
+    Step.QUESTION: N_("Personen frågade varför"),
+    Step.ASKED: N_("Användaren fick en fråga"),
+    Step.EXPLAINED: N_("Användaren svarade"),
+    Step.DECIDED: N_("Beslut"),
+}
+
+#: Why an access stands in the queue, by the id of a hit's rule.
+HIT: Mapping[str, str] = {
+    "emergency": N_("Nödöppning"),
+    "question": N_("Personen frågar varför"),
+}
+
 _TABLES = (
+    OUTCOME,
+    STEP,
     RULE_TERM,
     UNKNOWN,
     CATEGORY,

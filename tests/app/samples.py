@@ -5,17 +5,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from app.web import case_views as c
 from app.web import rule_views as r
 from app.web import views as v
 from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
 from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, ProposalCard, ProposalsView
 from app.web.paper_views import ConfirmView, PaperFormView
+from audit.cases import Outcome
 from audit.events import Activity, ActorKind, Decision, EventKind
+from audit.signals import Hit
 from consent.moving import Missing
 from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from sharing.again import Unknown
+from sharing.case_words import Step
 from vault.record import AuthorKind, Origin
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -293,6 +297,101 @@ REVIEWED = tuple(
         e.id, e.at, e.actor, e.kind, e.activity, e.purpose, e.categories, e.decision, count=e.count, about=n
     )
     for e, n in zip(ENTRIES[:2], ("Anna Lindqvist", "Bo Nyman"), strict=True)
+)
+
+OPENED_BY_NURSE = replace(
+    REVIEWED[0],
+    id="c" * 32,
+    kind=EventKind.EMERGENCY,
+    activity=Activity.EMERGENCY,
+    about="person 5f0e8a4b",
+    categories=(),
+    count=None,
+)
+CASE = f"/review/cases/{'c' * 32}"
+CASE_ROWS = (
+    c.CaseRow(
+        OPENED_BY_NURSE,
+        (Hit(b"", "emergency", 100), Hit(b"", "question", 100)),
+        NOW - timedelta(days=1),
+        is_overdue=True,
+        is_own=False,
+        asked=NOW - timedelta(days=3),
+        explained=NOW - timedelta(days=2),
+    ),
+    c.CaseRow(
+        REVIEWED[0],
+        (Hit(b"", "question", 100),),
+        NOW + timedelta(days=5),
+        is_overdue=False,
+        is_own=False,
+        asked=NOW,
+    ),
+    c.CaseRow(
+        replace(OPENED_BY_NURSE, id="d" * 32),
+        (Hit(b"", "emergency", 100),),
+        NOW + timedelta(days=9),
+        is_overdue=False,
+        is_own=True,
+    ),
+)
+SAID = (
+    c.SaidLine(Step.QUESTION, NOW - timedelta(days=4), ""),
+    c.SaidLine(Step.ASKED, NOW - timedelta(days=3), "Olle Sund", "Varför öppnade du valvet den dagen?"),
+    c.SaidLine(Step.EXPLAINED, NOW - timedelta(days=2), "Maria Ek", "Patienten kom in\nmed ambulans."),
+    c.SaidLine(
+        Step.DECIDED,
+        NOW - timedelta(days=1),
+        "Olle Sund",
+        "Det framgår inte av journalen.",
+        Outcome.UNCLEAR,
+        "Samtal med enhetschefen.",
+        "Du kom in med ambulans, men vi kan inte säga mer än så.",
+    ),
+    c.SaidLine(Step.DECIDED, NOW, "Olle Sund", outcome=Outcome.UNCLEAR),
+)
+ASKED_ROWS = (
+    c.AskedRow(
+        OPENED_BY_NURSE,
+        "Varför öppnade du valvet?",
+        "Olle Sund",
+        NOW,
+        NOW + timedelta(days=7),
+        is_overdue=False,
+    ),
+    c.AskedRow(
+        replace(OPENED_BY_NURSE, id="d" * 32),
+        "Varför öppnade du valvet?",
+        "Olle Sund",
+        NOW - timedelta(days=9),
+        NOW - timedelta(days=2),
+        is_overdue=True,
+    ),
+    c.AskedRow(
+        replace(REVIEWED[0], id="e" * 32),
+        "Varför läste du?",
+        "Olle Sund",
+        NOW - timedelta(days=20),
+        NOW - timedelta(days=13),
+        is_overdue=False,
+        answer="Patienten var på besök.",
+        answered=NOW - timedelta(days=15),
+    ),
+)
+QUESTIONS = (
+    c.QuestionRow(ENTRIES[0], NOW, NOW + timedelta(days=14), is_overdue=False),
+    c.QuestionRow(
+        replace(ENTRIES[0], id="f" * 32), NOW - timedelta(days=20), NOW - timedelta(days=6), is_overdue=True
+    ),
+    c.QuestionRow(
+        replace(ENTRIES[0], id="9" * 32),
+        NOW - timedelta(days=40),
+        NOW - timedelta(days=26),
+        is_overdue=False,
+        answer="Du var på besök hos oss den dagen.",
+        by="Olle Sund",
+        answered=NOW - timedelta(days=30),
+    ),
 )
 
 OPENED = v.Urgent(
@@ -958,6 +1057,91 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         ),
         chrome("/review", SUPERVISOR),
     ),
+    "review-owed": (
+        "review.html",
+        v.ReviewView("Region Exempel", (), v.FormState(), owed=4, overdue=1),
+        chrome("/review", SUPERVISOR),
+    ),
+    "find-asked": ("find.html", v.FindView(is_asked=True), chrome("/staff", NURSE)),
+    "cases": ("cases.html", c.CasesView("Region Exempel", CASE_ROWS), chrome("/review/cases", SUPERVISOR)),
+    "cases-none": ("cases.html", c.CasesView("Region Exempel", ()), chrome("/review/cases", SUPERVISOR)),
+    "case": (
+        "case.html",
+        c.CaseView(
+            OPENED_BY_NURSE,
+            (REVIEWED[0],),
+            "Medvetslös på akuten, ingen anhörig nås",
+            SAID[:3],
+            NOW - timedelta(days=1),
+            is_overdue=True,
+            is_own=False,
+            outcome=None,
+            is_opening=True,
+            waits=True,
+        ),
+        chrome(CASE, SUPERVISOR),
+    ),
+    "case-decided": (
+        "case.html",
+        c.CaseView(
+            OPENED_BY_NURSE,
+            (),
+            "",
+            SAID,
+            None,
+            is_overdue=False,
+            is_own=False,
+            outcome=Outcome.UNCLEAR,
+            is_opening=True,
+        ),
+        chrome(CASE, SUPERVISOR, v.Notice.USER_ASKED),
+    ),
+    "case-own": (
+        "case.html",
+        c.CaseView(
+            REVIEWED[0], (), "", (), NOW + timedelta(days=3), is_overdue=False, is_own=True, outcome=None
+        ),
+        chrome(CASE, SUPERVISOR),
+    ),
+    "case-errors": (
+        "case.html",
+        c.CaseView(
+            REVIEWED[0],
+            (),
+            "",
+            (),
+            None,
+            is_overdue=False,
+            is_own=False,
+            outcome=None,
+            waits=True,
+            ask=v.FormState({"text": ("kort",)}, (v.FieldError("text", v.FieldProblem.TEXT_LENGTH),)),
+            decide=v.FormState(
+                {"motive": ("kort",)},
+                (
+                    v.FieldError("outcome", v.FieldProblem.CHOOSE_ONE),
+                    v.FieldError("motive", v.FieldProblem.TEXT_LENGTH),
+                ),
+            ),
+        ),
+        chrome(CASE, SUPERVISOR),
+    ),
+    "asked": (
+        "asked.html",
+        c.AskedView(
+            ASKED_ROWS,
+            v.FormState({"text": ("kort",)}, (v.FieldError("text", v.FieldProblem.TEXT_LENGTH),)),
+            "c" * 32,
+        ),
+        chrome("/staff/asked", NURSE, v.Notice.EXPLAINED),
+    ),
+    "asked-none": ("asked.html", c.AskedView(()), chrome("/staff/asked", NURSE)),
+    "questions": (
+        "questions.html",
+        c.QuestionsView(QUESTIONS),
+        chrome("/questions", ANNA, v.Notice.QUESTION_SENT),
+    ),
+    "questions-none": ("questions.html", c.QuestionsView(()), chrome("/questions", ANNA)),
 } | {
     f"error-{status}": (
         "error.html",

@@ -204,6 +204,7 @@ CITIZENS = (
     "/mandates/new",
     "/inherited",
     "/accesses",
+    "/questions",
 )
 FORMS = {
     "anna": (
@@ -228,7 +229,9 @@ FORMS = {
         f"/mandates/{'0' * 32}/end",
         f"/inherited/{'0' * 32}",
         f"/requests/{'0' * 32}",
+        f"/accesses/{'0' * 32}/question",
     ),
+    "supervisor-region": (f"/review/cases/{'0' * 32}",),
     "nurse-vc": (
         "/logout",
         "/commission",
@@ -237,6 +240,7 @@ FORMS = {
         f"/staff/patients/{'0' * 32}/request",
         f"/staff/patients/{'0' * 32}/emergency",
         f"/staff/patients/{'0' * 32}/paper",
+        f"/staff/asked/{'0' * 32}",
     ),
 }
 
@@ -258,7 +262,14 @@ async def test_staff_get_no_page_of_citizens_or_supervisors(browser: Browser) ->
     """Staff meet a citizen by the citizen's id alone, never by a page that shows "one's own"."""
     await browser.log_in("nurse-vc")
     assert (await browser.get("/")).headers["location"] == "/staff"
-    for path in (*CITIZENS[1:], "/review", f"/imports/{'0' * 32}", f"/requests/{'0' * 32}"):
+    for path in (
+        *CITIZENS[1:],
+        "/review",
+        "/review/cases",
+        f"/review/cases/{'0' * 32}",
+        f"/imports/{'0' * 32}",
+        f"/requests/{'0' * 32}",
+    ):
         assert (await browser.get(path)).status_code == 403, path
 
 
@@ -267,7 +278,14 @@ async def test_only_staff_on_care_get_staffs_pages(browser: Browser, persona: st
     """Neither a citizen nor a supervisor looks anybody up."""
     await browser.log_in(persona)
     patient = f"/staff/patients/{'0' * 32}"
-    for path in ("/staff", patient, f"{patient}/add", f"{patient}/request", f"{patient}/emergency"):
+    for path in (
+        "/staff",
+        patient,
+        f"{patient}/add",
+        f"{patient}/request",
+        f"{patient}/emergency",
+        "/staff/asked",
+    ):
         assert (await browser.get(path)).status_code == 403, path
     assert (await browser.post("/staff", personal_number=ANNA)).status_code == 403
 
