@@ -12,7 +12,7 @@ from audit.entry import Entry
 from audit.events import Activity, EventKind
 from audit.log import AuditLog
 
-_CHUNK = 500
+_FIRST, _CHUNK = 20, 500  # entries; mostly little is new
 _STEPS = frozenset({EventKind.CASE, EventKind.EXPLAIN, EventKind.CONTROL})
 
 
@@ -46,15 +46,15 @@ class Casebooks:
 def _since(log: AuditLog, organisation: str, newest: int) -> tuple[list[Entry], int]:
     """Return what matters of what is newer, in order, and how far was looked."""
     found: list[Entry] = []
-    before, reached = None, newest
+    before, reached, limit = None, newest, _FIRST
     while True:
-        chunk = log.entries_of_organisation(organisation, before_seq=before, limit=_CHUNK)
+        chunk = log.entries_of_organisation(organisation, before_seq=before, limit=limit)
         found += [one for one in chunk if one.seq > newest and _matters(one)]
         if chunk:
             reached = max(reached, chunk[0].seq)
-        if len(chunk) < _CHUNK or chunk[-1].seq <= newest:
+        if len(chunk) < limit or chunk[-1].seq <= newest:
             return found[::-1], reached
-        before = chunk[-1].seq
+        before, limit = chunk[-1].seq, _CHUNK
 
 
 def _matters(entry: Entry) -> bool:
