@@ -6,7 +6,7 @@ from sqlmodel import SQLModel
 from app.tables import InstallationRow
 from identity.tables import BranchRow, LookupRow, SessionRow
 from importers.tables import ImportClaimRow, ImportRow
-from sharing.tables import AccessRequestRow, CaseWordsRow, EmergencyOpeningRow
+from sharing.tables import AccessRequestRow, CaseWordsRow, ControlRow, EmergencyOpeningRow
 from vault.tables import (
     AliasRow,
     DrawerRow,
@@ -36,6 +36,7 @@ MODELS: tuple[type[SQLModel], ...] = (
     AccessRequestRow,
     EmergencyOpeningRow,
     CaseWordsRow,
+    ControlRow,
 )
 
 METADATA = MetaData()

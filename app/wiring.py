@@ -31,6 +31,7 @@ from keys.envelope import context, microseconds
 from keys.keystore import KeyStore
 from policies.deadlines import Deadlines
 from policies.engine import INSTALLED, Policies
+from policies.sampling import Criteria
 from sharing import vaults
 from sharing.house import House
 from vault import state
@@ -132,6 +133,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         decoy=told.decoy,
         clock=clock,
         deadlines=Deadlines.load(),
+        sampling=Criteria.load(),
     )
     return Valv(
         settings=settings,

@@ -23,7 +23,8 @@ ORGANISED = frozenset({ActorKind.STAFF, ActorKind.CLIENT})
 class Access:
     """One act and its outcome: who (with unit and commission), what, why, when, by which rules, how much.
 
-    ``is_finished`` tells whether an outcome was logged; ``counts`` are the outcome's where there is one.
+    ``is_finished`` tells whether an outcome was logged; ``counts`` are the outcome's where there is one,
+    and so is ``document``, the digest of what was made.
     """
 
     id: bytes
@@ -41,6 +42,7 @@ class Access:
     subject: str
     counts: Mapping[str, int] = field(default_factory=dict)
     is_finished: bool = False
+    document: bytes | None = None
 
     @property
     def is_automatic(self) -> bool:
@@ -122,6 +124,7 @@ def _access(entry: Entry, event: Event, outcome: Event | None) -> Access:
         subject=event.subject,
         counts=dict(outcome.counts if outcome else event.counts),
         is_finished=outcome is not None,
+        document=outcome.document if outcome else event.document,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audit.entry import Entry
 from audit.events import Activity, Actor, EventKind
-from consent.gate import Ask
+from consent.gate import Ask, Authorization
 from consent.questions import Organisation
 from consent.rules import RuleSet
 from identity.principal import Principal, Staff
@@ -56,19 +56,41 @@ async def of_organisation(house: House, staff: Staff, *, before: int | None = No
         consent.gate.Refused: the commission is not one of log review.
     """
     node = own_organisation(staff)
-    asked = Ask(
-        staff,
-        Organisation(node),
-        Deed.REVIEW_LOG,
-        EventKind.REVIEW,
-        Activity.READ,
-        house.clock(),
-        purpose=purpose_of(staff),
-        subject_id=node,
+    await ask_as_organisation(
+        house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject=node
     )
-    await house.gate.authorize(asked, rules=RuleSet(0))
     identifier = node.partition(":")[2]
     return _page(house.log.entries_of_organisation(identifier, before_seq=before, limit=limit), limit)
+
+
+async def ask_as_organisation(
+    house: House,
+    staff: Staff,
+    about: Organisation,
+    deed: Deed,
+    kind: EventKind,
+    activity: Activity = Activity.READ,
+    *,
+    subject: str,
+    reason: str = "",
+) -> Authorization:
+    """Ask the gate about an organisation's log; what is permitted is in the log when this returns.
+
+    Raises:
+        consent.gate.Refused: no; the log has that too.
+    """
+    asked_for = Ask(
+        staff,
+        about,
+        deed,
+        kind,
+        activity,
+        house.clock(),
+        purpose=purpose_of(staff),
+        subject_id=subject,
+        reason=reason,
+    )
+    return await house.gate.authorize(asked_for, rules=RuleSet(0))
 
 
 def own_organisation(staff: Staff) -> str:

@@ -1,4 +1,4 @@
-"""What of an organisation's log its supervisors are owed: emergencies and what was done under them, steps of cases.
+"""What of an organisation's log its review needs: emergencies and what was done under them, cases, controls.
 
 They are few among very many, and the log finds an organisation's entries in their order only. So a process keeps those
 that matter, and reads on from where it last was: the log alone says what is owed, and no row that somebody could
@@ -59,4 +59,6 @@ def _since(log: AuditLog, organisation: str, newest: int) -> tuple[list[Entry], 
 
 def _matters(entry: Entry) -> bool:
     event = entry.event
-    return event is not None and (event.activity is Activity.EMERGENCY or event.kind in _STEPS)
+    if event is None:
+        return False
+    return event.activity is Activity.EMERGENCY or event.kind in _STEPS or event.document is not None

@@ -19,16 +19,15 @@ from audit.errors import NoSuchEntryError
 from audit.events import Activity, Actor, ActorKind, Decision, EventKind
 from audit.review import Access
 from audit.signals import Hit
-from consent.gate import Ask, Authorization
+from consent.gate import Authorization
 from consent.questions import Organisation
-from consent.rules import RuleSet
 from identity.principal import Staff
 from policies.vocabulary import Deed
 from sharing import case_words, emergency
-from sharing.accesses import organisation_of, own_organisation
+from sharing.accesses import ask_as_organisation, organisation_of, own_organisation
 from sharing.aside import aside
 from sharing.case_words import NOBODY, Said, Step, Words
-from sharing.house import House, purpose_of
+from sharing.house import House
 
 EMERGENCY, QUESTION = "emergency", "question"
 _MOST = 100.0
@@ -93,7 +92,9 @@ async def queue(house: House, staff: Staff, *, hits: Sequence[Hit] = ()) -> tupl
         consent.gate.Refused: the commission is not one of log review.
     """
     node = own_organisation(staff)
-    await _authorize(house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject=node)
+    await ask_as_organisation(
+        house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject=node
+    )
     return await aside(lambda: _owed(house, staff, node, hits))
 
 
@@ -106,7 +107,9 @@ async def find(house: House, staff: Staff, access_id: bytes) -> Case:
     """
     node = own_organisation(staff)
     about = access_id.hex()
-    await _authorize(house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject=about)
+    await ask_as_organisation(
+        house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject=about
+    )
     return await aside(lambda: _case(house, staff, node, access_id))
 
 
@@ -166,7 +169,7 @@ async def asked(house: House, staff: Staff) -> tuple[Asked, ...]:
     """
     node = own_organisation(staff)
     own = Organisation(node, is_own=True)
-    await _authorize(house, staff, own, Deed.ANSWER_FOR, EventKind.READ_LOG, subject="asked")
+    await ask_as_organisation(house, staff, own, Deed.ANSWER_FOR, EventKind.READ_LOG, subject="asked")
     return await aside(lambda: _asked(house, staff, node))
 
 
@@ -195,7 +198,7 @@ async def explain(house: House, staff: Staff, access_id: bytes, text: str) -> No
     if not any(one.access.id == access_id for one in await asked(house, staff)):
         raise NoSuchCaseError
     own = Organisation(node, is_own=True)
-    made = await _authorize(
+    made = await ask_as_organisation(
         house, staff, own, Deed.ANSWER_FOR, EventKind.EXPLAIN, Activity.WRITE, subject=access_id.hex()
     )
     words = Words(Step.EXPLAINED, staff.name, text)
@@ -213,7 +216,7 @@ def answers_to(house: House, vault: bytes) -> bytes:
 async def _step(house: House, staff: Staff, node: str, access: Access, word: str) -> Authorization:
     """Take a supervisor's step: into the log, or refused there."""
     about = Organisation(node, is_own=_is_own(staff, access.actor))
-    return await _authorize(
+    return await ask_as_organisation(
         house,
         staff,
         about,
@@ -223,31 +226,6 @@ async def _step(house: House, staff: Staff, node: str, access: Access, word: str
         subject=access.id.hex(),
         reason=str(word),
     )
-
-
-async def _authorize(
-    house: House,
-    staff: Staff,
-    about: Organisation,
-    deed: Deed,
-    kind: EventKind,
-    activity: Activity = Activity.READ,
-    *,
-    subject: str,
-    reason: str = "",
-) -> Authorization:
-    asked_for = Ask(
-        staff,
-        about,
-        deed,
-        kind,
-        activity,
-        house.clock(),
-        purpose=purpose_of(staff),
-        subject_id=subject,
-        reason=reason,
-    )
-    return await house.gate.authorize(asked_for, rules=RuleSet(0))
 
 
 def _is_own(staff: Staff, actor: Actor) -> bool:

@@ -24,6 +24,7 @@ from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from keys.envelope import Window
 from keys.keystore import KeyStore
 from policies.deadlines import Deadlines
+from policies.sampling import Criteria
 from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing.aside import aside
 from sharing.casebook import Casebooks
@@ -51,6 +52,7 @@ class House:
     decoy: bytes
     clock: Clock
     deadlines: Deadlines
+    sampling: Criteria
     casebooks: Casebooks = field(default_factory=Casebooks)
 
     def locate(self, connection: Connection, alias: bytes) -> bytes:
@@ -197,7 +199,7 @@ class House:
             activity=ask.activity,
             at=self.clock(),
             actor=Actor.of(ask.principal),
-            vault=authorization.receipt.vault,
+            vault=authorization.receipt.vault or None,
             purpose=ask.purpose,
             categories=authorization.categories,
             policy_hash=self.gate.policies.sha256,

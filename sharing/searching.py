@@ -13,13 +13,12 @@ from audit import review
 from audit.entry import Entry
 from audit.events import Activity, EventKind
 from audit.review import Access
-from consent.gate import Ask
 from consent.questions import Organisation
 from consent.rules import RuleSet
 from identity.principal import Principal, Staff
 from policies.vocabulary import Deed
-from sharing.accesses import own_organisation
-from sharing.house import House, purpose_of
+from sharing.accesses import ask_as_organisation, own_organisation
+from sharing.house import House
 
 CHUNK = 200
 #: No search looks through more than this; it says where to go on instead.
@@ -82,11 +81,9 @@ async def of_organisation(
         consent.gate.Refused: the commission is not one of log review.
     """
     node = own_organisation(staff)
-    organisation, at, purpose = Organisation(node), house.clock(), purpose_of(staff)
-    asked = Ask(
-        staff, organisation, Deed.REVIEW_LOG, EventKind.REVIEW, Activity.READ, at, purpose, subject_id=node
+    await ask_as_organisation(
+        house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject=node
     )
-    await house.gate.authorize(asked, rules=RuleSet(0))
     identifier = node.partition(":")[2]
 
     def fetch(start: int | None, limit: int) -> list[Entry]:

@@ -41,3 +41,13 @@ class CaseWordsRow(SQLModel, table=True):
     stream: bytes = Field(sa_type=LargeBinary, index=True)
     sealed: bytes = Field(sa_type=LargeBinary)
     created_us: int = Field(sa_type=BigInteger)
+
+
+class ControlRow(SQLModel, table=True):
+    """A draw or a control record, by its SHA-256, which the log has; sealed under a key of the organisation's."""
+
+    __tablename__ = "controls"
+
+    document: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    created_us: int = Field(sa_type=BigInteger)

@@ -27,6 +27,7 @@ _NOT_LED = {
     "directory_branches": "the organisations' matter, the same for every vault",
     "sessions": "of people, staff among them, before any vault is named",
     "case_words": "an organisation's matter; one case is about one access, and its words lie with it",
+    "controls": "an organisation's documents, each found by its digest",
     "lookups": "counts what a commission or an address does, over all vaults",
 }
 

@@ -26,8 +26,10 @@ MOTIVE = "Patienten vårdades hos oss den dagen, som journalen visar."
 ANSWER = "Du kom till oss med ambulans och kunde inte svara själv."
 
 
-def test_a_debt_and_a_question_are_closed_by_a_named_supervisor(browser: Browser, server: Server) -> None:
-    """The nurse opens; Anna asks why; the supervisor asks the nurse, who explains, and decides; Anna reads why."""
+def test_a_debt_and_a_question_are_closed_by_a_named_supervisor(  # noqa: PLR0915 one walk
+    browser: Browser, server: Server
+) -> None:
+    """The nurse opens; Anna asks why; the supervisor asks the nurse, who explains, and decides; Anna reads."""
     nurse, anna = Person(browser, server, "review-nurse"), Person(browser, server, "review-anna")
     anna.log_in("Anna Exempelsson")
     anna.page.goto(f"{server.url}/measurements/add?measure=body-weight")

@@ -1,4 +1,4 @@
-"""What was said in cases of log review."""
+"""What was said in cases of log review, and what its controls keep."""
 
 from collections.abc import Sequence
 
@@ -21,6 +21,13 @@ def upgrade() -> None:
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("entry_id"),
     )
+    op.create_table(
+        "controls",
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("document"),
+    )
     op.create_index("ix_case_words_access_id", "case_words", ["access_id"])
     op.create_index("ix_case_words_stream", "case_words", ["stream"])
 
@@ -29,3 +36,4 @@ def downgrade() -> None:
     op.drop_index("ix_case_words_stream", "case_words")
     op.drop_index("ix_case_words_access_id", "case_words")
     op.drop_table("case_words")
+    op.drop_table("controls")
