@@ -27,6 +27,7 @@ from importers.upload import UploadTooLargeError
 from keys.primitives import KeysError
 from sharing.asking import NoSuchRequestError
 from sharing.cases import NoSuchCaseError
+from sharing.controls import NoSuchControlError
 from sharing.granting import NoSuchRuleError
 from vault.database import DatabaseUnavailableError
 from vault.errors import MalformedRecordError, NoKeyError, NoVaultError, TamperedError, VaultError
@@ -102,6 +103,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 one
             | NoSuchRequestError()
             | NoSuchEntryError()
             | NoSuchCaseError()
+            | NoSuchControlError()
         ):
             return Problem(404, "not-found", "Nothing here")
         case UploadTooLargeError() | TooLargeError():

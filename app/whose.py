@@ -9,7 +9,7 @@ from policies.vocabulary import Category, Purpose
 
 _EMERGENCY = frozenset({"ETREAT", "BTG"})
 _ALIAS = re.compile(r"(?:Patient/)?([0-9a-f]{32})", re.ASCII)
-_PLAIN = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_PLAIN = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 def parse_patient(text: str) -> bytes:
@@ -24,13 +24,13 @@ def parse_patient(text: str) -> bytes:
     return bytes.fromhex(found[1])
 
 
-def parse_id(text: str) -> bytes:
-    """Return the 16 bytes of an entry's, an import's or an opening's id.
+def parse_id(text: str, *, size: int = 16) -> bytes:
+    """Return the bytes of an entry's or an import's id, or of a document's digest (32).
 
     Raises:
         NotFoundError: of another form, which is that of nothing here.
     """
-    if _PLAIN.fullmatch(text) is None:
+    if _PLAIN.fullmatch(text) is None or len(text) != 2 * size:
         raise NotFoundError
     return bytes.fromhex(text)
 

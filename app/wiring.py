@@ -27,6 +27,7 @@ from identity.population import Population
 from identity.principal import System
 from identity.tokens import Issuer, Signer
 from importers.intake import Intake
+from keys.certificates import CertificateIssuer
 from keys.envelope import context, microseconds
 from keys.keystore import KeyStore
 from policies.deadlines import Deadlines
@@ -34,9 +35,12 @@ from policies.engine import INSTALLED, Policies
 from policies.sampling import Criteria
 from sharing import vaults
 from sharing.house import House
+from sharing.signing import Press
 from vault import state
 from vault.database import Database, DatabaseUnavailableError
 
+#: Made by :mod:`app.web.build`.
+DOCUMENT_FONTS = Path(__file__).parent / "web" / "built" / "fonts"
 _INSTALLATION = InstallationRow.__table__  # type: ignore[attr-defined]
 Clock = Callable[[], datetime]
 
@@ -47,7 +51,10 @@ class InstallationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Valv:
-    """One installation, open. ``receipts`` signs those of rules; ``population`` is the register that logins ask."""
+    """One installation, open.
+
+    ``receipts`` signs those of rules, ``press`` makes signed documents; ``population`` is the register that logins ask.
+    """
 
     settings: Settings
     demo: bool
@@ -57,6 +64,7 @@ class Valv:
     receipts: Signer
     population: Population
     origin: str
+    press: Press
 
     @property
     def controller(self) -> str:
@@ -152,6 +160,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         receipts=Signer.of(keystore, label="consent-receipts"),
         population=demo_population() if told.demo else Population(()),
         origin=told.origin,
+        press=Press(DOCUMENT_FONTS, CertificateIssuer.of(keystore, name=told.origin, at=clock())),
     )
 
 

@@ -62,6 +62,6 @@ def is_decision(step: Access, about: bytes) -> bool:
     return made and step.reason != ASKED and step.subject == about.hex()
 
 
-def openings(accesses: Iterable[Access]) -> list[Access]:
-    """Return the emergency openings among accesses: each is owed a decision by a named supervisor."""
-    return [one for one in accesses if one.kind is EventKind.EMERGENCY and one.decision is Decision.PERMIT]
+def is_opening(access: Access) -> bool:
+    """Tell whether an access is an emergency opening that was made: each is owed a named supervisor's decision."""
+    return access.kind is EventKind.EMERGENCY and access.decision is Decision.PERMIT

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from audit import cases, review
 from audit.cases import ASKED, Outcome, Standing
 from audit.errors import NoSuchEntryError
-from audit.events import Activity, Actor, ActorKind, Decision, EventKind
+from audit.events import Activity, Actor, ActorKind, EventKind
 from audit.review import Access
 from audit.signals import Hit
 from consent.gate import Authorization
@@ -266,7 +266,7 @@ def _owed(house: House, staff: Staff, node: str, hits: Sequence[Hit]) -> tuple[I
 def _undecided_openings(
     book: Iterable[Access], standings: Mapping[bytes, Standing], node: str
 ) -> Iterator[Access]:
-    for one in cases.openings(book):
+    for one in filter(cases.is_opening, book):
         if organisation_of(one.actor) == node and standings.get(one.id, Standing()).outcome is None:
             yield one
 
@@ -336,7 +336,7 @@ def _case(house: House, staff: Staff, node: str, access_id: bytes) -> Case:
     said = house.database.look_now(lambda one: case_words.of_access(one, house, node, access_id))
     questions = case_words.waiting(said)
     hits = [Hit(access_id, QUESTION, _MOST)] if questions else []
-    is_opening = access.kind is EventKind.EMERGENCY and access.decision is Decision.PERMIT
+    is_opening = cases.is_opening(access)
     if is_opening and standing.outcome is None:
         hits.append(Hit(access_id, EMERGENCY, _MOST))
     asked_at = {one.access: one.at for one in reversed(questions)}

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, insert
 
 from audit import review
-from audit.events import Activity, Decision, EventKind
+from audit.events import Decision, EventKind
 from audit.review import Access
 from consent.gate import Authorization
 from consent.questions import Organisation
@@ -113,8 +113,7 @@ def _all_of(house: House, node: str, kind: Kind) -> tuple[Kept, ...]:
 
 
 def _is_control(access: Access) -> bool:
-    made = access.kind is EventKind.CONTROL and access.activity is Activity.ATTEST
-    return made and access.decision is Decision.PERMIT
+    return access.kind is EventKind.CONTROL and access.decision is Decision.PERMIT
 
 
 def _content(connection: Connection, house: House, node: str, made: Access) -> bytes | None:

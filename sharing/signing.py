@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
 from asn1crypto import algos, cms, tsp, x509
 from pyhanko.pdf_utils.generic import StreamObject
@@ -38,6 +39,7 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from keys.certificates import CertificateIssuer, OneTimeKey, Signatory
+from sharing.typesetting import Document, typeset
 
 # They tell names of certificates, and a trace for each signature that does not hold.
 for _talkative in ("pyhanko", "pyhanko_certvalidator"):
@@ -113,6 +115,27 @@ def attached(pdf: bytes, name: str) -> bytes | None:
     except (KeyError, PdfError, ValueError):
         return None
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Makes documents and signs them: the typesetter's fonts, and the root that certifies."""
+
+    fonts: Path
+    issuer: CertificateIssuer
+
+    async def make(self, document: Document, who: Signatory, *, at: datetime) -> bytes:
+        """Set a document and sign it.
+
+        Raises:
+            TypesettingError: it cannot be set.
+        """
+        pdf = await typeset(document, fonts=self.fonts)
+        return await sign(pdf, who, issuer=self.issuer, reason=document.description, at=at)
+
+    async def check(self, pdf: bytes, *, at: datetime) -> Checked:
+        """Check every signature of a file against the house's own root."""
+        return await check(pdf, root=self.issuer.certificate, at=at)
 
 
 class _OneTimeSigner(Signer):

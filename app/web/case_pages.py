@@ -14,7 +14,7 @@ from audit.cases import Outcome
 from audit.events import ActorKind, EventKind
 from audit.review import Access
 from consent.rules import RuleError
-from sharing import case_words, cases
+from sharing import case_words, cases, reviewing
 from sharing.accesses import own_organisation
 from sharing.case_words import Said, Step
 from sharing.cases import Case
@@ -40,7 +40,7 @@ async def show_cases(request: Asked) -> Answer:
             one.standing.asked.at if one.standing.asked else None,
             one.standing.explained.at if one.standing.explained else None,
         )
-        for one in await cases.queue(house, member)
+        for one in await reviewing.queue(house, member)
     )
     node = own_organisation(member)
     return page(request, "cases.html", CasesView(house.directory().node_name(node), rows))

@@ -20,7 +20,7 @@ from app.web import words
 from app.web.chart import NARROW, WIDE, ZONE, Chart, Words, svg
 from app.web.measures import MeasureForm
 from app.web.views import AccessEntry, Reading
-from audit.events import Activity, Decision
+from audit.events import Activity, Decision, EventKind
 from audit.signals import Hit
 from policies.vocabulary import GranteeKind
 from vault.measures import MEASURES
@@ -68,6 +68,7 @@ class Formats:
             "event": self.event,
             "refusal": self.refusal,
             "hit": self.hit,
+            "did": self.did,
             "by_day": by_day,
         }
 
@@ -99,6 +100,10 @@ class Formats:
     def hit(self, hit: Hit) -> str:
         """Return why an access stands in the queue."""
         return self._(words.HIT[hit.rule])
+
+    def did(self, kind: EventKind) -> str:
+        """Return what is done in acts of a kind: läste."""
+        return self._(words.DONE[kind])
 
     def sentence(self, text: str) -> str:
         """Return ``text`` with its first letter large."""

@@ -18,7 +18,7 @@ from audit.events import Activity, Decision, EventKind
 from audit.review import Access
 from identity.directory import Directory
 from identity.principal import Unit
-from sharing import cases, searching
+from sharing import reviewing, searching
 from sharing.accesses import own_organisation
 
 _PSEUDONYM = 4
@@ -39,7 +39,7 @@ async def show_review(request: Asked) -> Answer:
         since=None if day is None else datetime.combine(day, time(), ZONE),
     )
     node = own_organisation(member)
-    owed, at = await cases.queue(valv.house, member), valv.house.clock()
+    owed, at = await reviewing.queue(valv.house, member), valv.house.clock()
     directory = valv.house.directory()
     units = _units(directory, node)
     view = ReviewView(

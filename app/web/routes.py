@@ -5,6 +5,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.web import (
     case_pages,
     citizen,
+    control_pages,
     emergency_pages,
     history_pages,
     import_pages,
@@ -100,4 +101,11 @@ PAGES: list[HTTPRouteHandler] = [
     case_pages.show_cases,
     case_pages.show_case,
     case_pages.take_step,
+    control_pages.show_draws,
+    control_pages.draw,
+    control_pages.show_draw,
+    control_pages.show_records,
+    control_pages.make_record,
+    control_pages.download_record,
+    control_pages.show_figures,
 ]

@@ -96,6 +96,13 @@ GET  /review/cases/{id}                                                         
 POST /review/cases/{id}                     step* (ask, decide); to ask: text*; to     → 303 the case, or    case.html if errors
                                             decide: outcome*, motive*, measures,       /review/cases
                                             answer (* where a citizen asked)
+GET  /review/draws                                                                     DrawsView             draws.html
+POST /review/draws                          first*, last* (days)                       → 303 /review/draws   draws.html if errors
+GET  /review/draws/{id}                     (drawn again)                              DrawView              draw.html
+GET  /review/records                                                                   RecordsView           records.html
+POST /review/records                        first*, last* (days)                       → 303 /review/records records.html if errors
+GET  /review/records/{id}                                                              (the signed file)
+GET  /review/figures                        first, last (days)                         FiguresView           figures.html
 GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
 any error                                                                              ErrorView             error.html
 ==========================================  =========================================  ====================  ======================
@@ -160,6 +167,8 @@ class Notice(StrEnum):
     CASE_DECIDED = "case-decided"
     EXPLAINED = "explained"
     QUESTION_SENT = "question-sent"
+    DRAWN = "drawn"
+    RECORD_MADE = "record-made"
     LOGGED_OUT = "logged-out"
 
 
@@ -244,6 +253,7 @@ class FieldProblem(StrEnum):
     END_OR_OPEN = "end-or-open"
     MAY_NOT_SHARE = "may-not-share"
     TEXT_LENGTH = "text-length"
+    NOT_ENDED = "not-ended"
 
 
 @dataclass(frozen=True, slots=True)

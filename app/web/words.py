@@ -16,6 +16,7 @@ from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.asking import RequestState
 from sharing.case_words import Step
+from sharing.signing import Verdict
 from vault.record import AuthorKind, Origin
 
 
@@ -258,6 +259,8 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.CASE_DECIDED: N_("Beslutet är sparat."),
     Notice.EXPLAINED: N_("Ditt svar är skickat."),
     Notice.QUESTION_SENT: N_("Din fråga är skickad till dem som granskar loggen där."),
+    Notice.DRAWN: N_("Urvalet är draget. Åtkomsterna ligger nu bland dem att granska."),
+    Notice.RECORD_MADE: N_("Kontrollen är dokumenterad och underskriven."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
 
@@ -298,6 +301,7 @@ PROBLEM: Mapping[StrEnum, str] = {
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
     ),
     FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
+    FieldProblem.NOT_ENDED: N_("Perioden ska ha tagit slut"),
     FieldProblem.TEXT_LENGTH: N_("Skriv minst 10 och högst 2000 tecken"),
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
 }
@@ -337,6 +341,15 @@ OUTCOME: Mapping[StrEnum, str] = {
     Outcome.TECHNICAL: N_("Teknisk orsak"),
 }
 
+#: What a check of a signature found.
+VERDICT: Mapping[StrEnum, str] = {
+    Verdict.HOLDS: N_("Underskriften gäller"),
+    Verdict.CHANGED: N_("Filen är ändrad efter underskriften"),
+    Verdict.UNTRUSTED: N_("Underskriften är inte gjord här"),
+    Verdict.EXPIRED: N_("Certifikatets tid har gått ut"),
+    Verdict.UNREADABLE: N_("Underskriften går inte att läsa"),
+}
+
 STEP: Mapping[StrEnum, str] = {
     Step.QUESTION: N_("Personen frågade varför"),
     Step.ASKED: N_("Användaren fick en fråga"),
@@ -348,9 +361,11 @@ STEP: Mapping[StrEnum, str] = {
 HIT: Mapping[str, str] = {
     "emergency": N_("Nödöppning"),
     "question": N_("Personen frågar varför"),
+    "sample": N_("Slumpmässigt urval"),
 }
 
 _TABLES = (
+    VERDICT,
     OUTCOME,
     STEP,
     RULE_TERM,
@@ -379,6 +394,8 @@ _WORDS = {(type(member), member): text for table in _TABLES for member, text in 
 
 #: A measure by its LOINC code; the codes of a record that are not here show the text that came with them.
 MEASURE: Mapping[str, str] = {
+    "decided": N_("Beslutade ärenden per månad"),
+    "days": N_("Dagar till beslut, hälften av ärendena per månad"),
     "85354-9": N_("Blodtryck"),
     "8480-6": N_("Övertryck (systoliskt)"),
     "8462-4": N_("Undertryck (diastoliskt)"),

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from app.web import case_views as c
+from app.web import control_views as k
 from app.web import rule_views as r
 from app.web import views as v
 from app.web.chart import Band, Chart, Point, Series
@@ -17,9 +18,11 @@ from audit.events import Activity, ActorKind, Decision, EventKind
 from audit.signals import Hit
 from consent.moving import Missing
 from identity.principal import Relation
+from keys.certificates import Signatory
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.case_words import Step
+from sharing.signing import Checked, Signature, Verdict
 from vault.record import AuthorKind, Origin
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -307,6 +310,61 @@ OPENED_BY_NURSE = replace(
     about="person 5f0e8a4b",
     categories=(),
     count=None,
+)
+DRAWS = (
+    k.DrawRow("a" * 64, NOW, "Olle Sund", NOW - timedelta(days=30), NOW - timedelta(days=1), 412, 9),
+    k.DrawRow("b" * 64, NOW - timedelta(days=30), "Olle Sund"),
+    k.DrawRow("", NOW - timedelta(days=60), "Olle Sund", is_finished=False),
+)
+RECORDS = (
+    k.RecordRow(
+        "a" * 64,
+        NOW,
+        "Olle Sund",
+        NOW - timedelta(days=30),
+        NOW - timedelta(days=1),
+        Checked((Signature(Signatory("Olle Sund", "SE1", "Region Exempel"), NOW, Verdict.HOLDS),)),
+    ),
+    k.RecordRow(
+        "b" * 64,
+        NOW,
+        "Olle Sund",
+        NOW - timedelta(days=30),
+        NOW - timedelta(days=1),
+        Checked((Signature(Signatory("Olle Sund", "SE1"), None, Verdict.CHANGED),)),
+    ),
+    k.RecordRow("c" * 64, NOW, "Olle Sund", NOW - timedelta(days=30), NOW - timedelta(days=1), Checked(())),
+    k.RecordRow("d" * 64, NOW, "Olle Sund"),
+    k.RecordRow("", NOW, "Olle Sund", is_finished=False),
+)
+MONTHS = tuple((date(2025, 10 + n, 1), 12 + 3 * n, 4.5 + n) for n in range(3))
+FIGURES = k.FiguresView(
+    "Region Exempel",
+    date(2025, 10, 1),
+    date(2025, 12, 31),
+    v.FormState({"first": ("2025-10-01",), "last": ("2025-12-31",)}),
+    (k.UnitRow("Vårdcentralen Björken", 412, 31), k.UnitRow("Medicinkliniken", 0, 1)),
+    {Outcome.JUSTIFIED: 28, Outcome.UNCLEAR: 2, Outcome.UNAUTHORISED: 1, Outcome.TECHNICAL: 1},
+    4,
+    1,
+    timedelta(days=4, hours=12),
+    timedelta(days=13),
+    tuple(
+        Chart(
+            code,
+            "",
+            date(2025, 10, 1),
+            date(2025, 12, 31),
+            (
+                Series(
+                    code,
+                    tuple(Point(datetime(m.year, m.month, 1, tzinfo=UTC), float(n)) for m, n, _ in MONTHS),
+                ),
+            ),
+        )
+        for code in ("decided", "days")
+    ),
+    MONTHS,
 )
 CASE = f"/review/cases/{'c' * 32}"
 CASE_ROWS = (
@@ -1125,6 +1183,66 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
             ),
         ),
         chrome(CASE, SUPERVISOR),
+    ),
+    "draws": (
+        "draws.html",
+        k.DrawsView("Region Exempel", DRAWS),
+        chrome("/review/draws", SUPERVISOR, v.Notice.DRAWN),
+    ),
+    "draws-errors": (
+        "draws.html",
+        k.DrawsView(
+            "Region Exempel",
+            (),
+            v.FormState({"last": ("2027-01-01",)}, (v.FieldError("last", v.FieldProblem.NOT_ENDED),)),
+        ),
+        chrome("/review/draws", SUPERVISOR),
+    ),
+    "draw": (
+        "draw.html",
+        k.DrawView(
+            DRAWS[0],
+            "5e" * 32,
+            "d1" * 32,
+            2.0,
+            3,
+            200,
+            (k.StratumRow("Vårdcentralen Björken", EventKind.READ, 412, 9),),
+            is_same_population=True,
+            is_same=True,
+        ),
+        chrome("/review/draws", SUPERVISOR),
+    ),
+    "draw-other": (
+        "draw.html",
+        k.DrawView(DRAWS[0], "5e" * 32, "d1" * 32, 2.0, 3, 200, (), is_same_population=False, is_same=False),
+        chrome("/review/draws", SUPERVISOR),
+    ),
+    "records": (
+        "records.html",
+        k.RecordsView("Region Exempel", RECORDS),
+        chrome("/review/records", SUPERVISOR, v.Notice.RECORD_MADE),
+    ),
+    "records-none": (
+        "records.html",
+        k.RecordsView("Region Exempel", ()),
+        chrome("/review/records", SUPERVISOR),
+    ),
+    "figures": ("figures.html", FIGURES, chrome("/review/figures", SUPERVISOR)),
+    "figures-none": (
+        "figures.html",
+        k.FiguresView("Region Exempel", date(2026, 1, 1), date(2026, 3, 1), v.FormState()),
+        chrome("/review/figures", SUPERVISOR),
+    ),
+    "figures-errors": (
+        "figures.html",
+        k.FiguresView(
+            "Region Exempel",
+            date(2026, 1, 1),
+            date(2026, 1, 1),
+            v.FormState({}, (v.FieldError("first", v.FieldProblem.NOT_A_DATE),)),
+        ),
+        chrome("/review/figures", SUPERVISOR),
     ),
     "asked": (
         "asked.html",

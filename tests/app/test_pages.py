@@ -231,7 +231,7 @@ FORMS = {
         f"/requests/{'0' * 32}",
         f"/accesses/{'0' * 32}/question",
     ),
-    "supervisor-region": (f"/review/cases/{'0' * 32}",),
+    "supervisor-region": (f"/review/cases/{'0' * 32}", "/review/draws", "/review/records"),
     "nurse-vc": (
         "/logout",
         "/commission",
@@ -293,9 +293,12 @@ async def test_only_staff_on_care_get_staffs_pages(browser: Browser, persona: st
 async def test_only_a_supervisor_reviews(browser: Browser, other: Browser) -> None:
     """The review shows what colleagues did, so it is for those who answer for that."""
     await browser.log_in("supervisor-region")
-    assert (await browser.get("/review")).status_code == 200
     await other.log_in("bo")
-    assert (await other.get("/review")).status_code == 403
+    for page in ("", "/cases", "/draws", "/records", "/figures"):
+        assert (await browser.get(f"/review{page}")).status_code == 200, page
+        assert (await other.get(f"/review{page}")).status_code == 403, page
+    for page in (f"/cases/{'0' * 32}", f"/draws/{'0' * 64}", f"/records/{'0' * 64}", "/cases/x", "/draws/x"):
+        assert (await browser.get(f"/review{page}")).status_code == 404, page
 
 
 async def test_every_page_but_the_login_sends_one_without_a_session_to_it(browser: Browser) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit.cases import ASKED, Outcome, Standing, openings, standings
+from audit.cases import ASKED, Outcome, Standing, is_opening, standings
 from audit.events import Activity, Actor, ActorKind, Decision, EventKind
 from audit.review import Access
 
@@ -69,4 +69,4 @@ def test_only_openings_that_were_made_are_owed() -> None:
     """A refused opening opened nothing."""
     made = step(1, EventKind.EMERGENCY)
     refused, read = step(2, EventKind.EMERGENCY, "policy", Decision.REFUSE), step(3, EventKind.READ)
-    assert openings([made, refused, read]) == [made]
+    assert [is_opening(one) for one in (made, refused, read)] == [True, False, False]
