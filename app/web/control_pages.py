@@ -54,7 +54,7 @@ async def draw(request: Asked) -> Answer:
     member, valv, fields = supervisor(request), valv_of(request), await form(request)
     if problems := _wrong_days(valv, fields):
         return await _show_draws(request, FormState(fields.values, problems), 400)
-    since, until = _period(fields)
+    since, until = _period(valv, fields)
     await draws.make(valv.house, member, since, until)
     return redirect(_DRAWS, Notice.DRAWN)
 
@@ -115,7 +115,7 @@ async def make_record(request: Asked) -> Answer:
     demand_fresh(request)
     if problems := _wrong_days(valv, fields):
         return await _show_records(request, FormState(fields.values, problems), 400)
-    since, until = _period(fields)
+    since, until = _period(valv, fields)
     await reviewing.make_record(valv.house, member, since, until, valv.press, layout)
     return redirect(_RECORDS, Notice.RECORD_MADE)
 
@@ -218,21 +218,21 @@ def _organisation(request: Asked) -> str:
     return valv_of(request).house.directory().node_name(own_organisation(supervisor(request)))
 
 
-def _period(fields: FormState) -> tuple[datetime, datetime]:
-    """Return the first moment of the first day and of the day after the last; both were found to be days."""
+def _period(valv: Valv, fields: FormState) -> tuple[datetime, datetime]:
+    """Return the first moment of the first day, and of the day after the last, or now; both were found to be days."""
     first, last = (day_of(fields.value(name)) for name in ("first", "last"))
     if first is None or last is None:
         raise ValueError("no days")
-    return start_of(first), start_of(last + _A_DAY)
+    return start_of(first), min(start_of(last + _A_DAY), valv.house.clock())
 
 
 def _wrong_days(valv: Valv, fields: FormState) -> tuple[FieldError, ...]:
-    """Return what is wrong with a period that is to be over."""
+    """Return what is wrong with a period, of which no day is to come."""
     first, last = (day_of(fields.value(name)) for name in ("first", "last"))
     found = (*_not_days(fields), *_end_before_start(first, last))
-    if found or last is None or last < values.local_day(valv.house.clock()):
+    if found or last is None or last <= values.local_day(valv.house.clock()):
         return found
-    return (FieldError("last", FieldProblem.NOT_ENDED),)
+    return (FieldError("last", FieldProblem.TO_COME),)
 
 
 def _not_days(fields: FormState) -> Iterable[FieldError]:

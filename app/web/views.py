@@ -253,7 +253,7 @@ class FieldProblem(StrEnum):
     END_OR_OPEN = "end-or-open"
     MAY_NOT_SHARE = "may-not-share"
     TEXT_LENGTH = "text-length"
-    NOT_ENDED = "not-ended"
+    TO_COME = "to-come"
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,7 +301,7 @@ PROBLEM: Mapping[StrEnum, str] = {
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
     ),
     FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
-    FieldProblem.NOT_ENDED: N_("Perioden ska ha tagit slut"),
+    FieldProblem.TO_COME: N_("Dagen har inte varit än"),
     FieldProblem.TEXT_LENGTH: N_("Skriv minst 10 och högst 2000 tecken"),
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
 }

@@ -1194,7 +1194,7 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         k.DrawsView(
             "Region Exempel",
             (),
-            v.FormState({"last": ("2027-01-01",)}, (v.FieldError("last", v.FieldProblem.NOT_ENDED),)),
+            v.FormState({"last": ("2027-01-01",)}, (v.FieldError("last", v.FieldProblem.TO_COME),)),
         ),
         chrome("/review/draws", SUPERVISOR),
     ),

@@ -1,10 +1,14 @@
 """Log review as people walk it, in headless Chromium: a debt, a question, what the user says, a decision, an answer."""
 
 import re
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from app.web.chart import ZONE
+from tests import pdftools
 from tests.browser import MISSING
 from tests.flows.conftest import Server
 from tests.flows.test_main_job_browser import ANNA, AXE, Person, browser
@@ -94,14 +98,60 @@ def test_a_debt_and_a_question_are_closed_by_a_named_supervisor(  # noqa: PLR091
     assert verified.returncode == 0, verified.stdout
 
 
+def _choose(supervisor: Person, button: str) -> None:
+    today = datetime.now(ZONE).date()
+    supervisor.page.get_by_label("Första dagen").fill(str(today - timedelta(days=7)))
+    supervisor.page.get_by_label("Sista dagen").fill(str(today))
+    supervisor.page.get_by_role("button", name=button).click()
+
+
 def _open(nurse: Person) -> None:
     nurse.log_in("Nina Exempelkvist")
     nurse.page.get_by_label(re.compile("Personnummer")).fill(ANNA)
     nurse.page.get_by_role("button", name="Sök").click()
     nurse.page.wait_for_url(re.compile("/staff/patients/"))
+    if nurse.page.get_by_role("region", name="Nödöppning").is_visible():
+        return  # one holds already
     nurse.refused()
     nurse.page.get_by_role("link", name="Nödöppning", exact=True).click()
     nurse.page.get_by_label("Varför måste du se uppgifterna nu?").fill(REASON)
     nurse.page.get_by_label(re.compile("Personen kan inte frågas")).check()
     nurse.page.get_by_role("button", name="Öppna i nödläge").click()
     nurse.page.wait_for_url(re.compile("done=emergency-opened"))
+
+
+def test_a_control_is_drawn_repeated_documented_and_verified(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    """The supervisor draws, draws again, makes the record; poppler and the page say that its signature holds."""
+    nurse = Person(browser, server, "control-nurse")
+    _open(nurse)
+    nurse.look("opened")
+    supervisor = Person(browser, server, "control-supervisor")
+    supervisor.log_in("Rut Exempelhag")
+    supervisor.page.get_by_role("link", name="Slumpmässiga urval").click()
+    supervisor.look("draws-none")
+    _choose(supervisor, "Dra ett urval")
+    expect(supervisor.page.get_by_text("åtkomster drogs.")).to_be_visible()
+    supervisor.look("draws")
+    supervisor.page.locator(".valv-card").get_by_role("link").first.click()
+    expect(supervisor.page.get_by_text("Draget på nytt nu: samma urval.")).to_be_visible()
+    supervisor.look("draw")
+    supervisor.go("Granska åtkomster")
+    supervisor.page.get_by_role("link", name="Granskningen i siffror").click()
+    supervisor.look("figures")
+    supervisor.go("Granska åtkomster")
+    supervisor.page.get_by_role("link", name="Dokumenterade kontroller").click()
+    _choose(supervisor, "Dokumentera och skriv under")
+    expect(supervisor.page.get_by_text("Underskriften gäller")).to_be_visible()
+    supervisor.look("records")
+    with supervisor.page.expect_download() as waiting:
+        supervisor.page.get_by_role("link", name=re.compile("Loggkontroll")).click()
+    file = tmp_path / "record.pdf"
+    waiting.value.save_as(file)
+    assert file.read_bytes().startswith(b"%PDF-1.7")
+    if not pdftools.MISSING:
+        said = pdftools.told_by("pdfsig", "-nocert", file)
+        assert "Signature is Valid." in said
+        assert "Rut Exempelhag" in said
+        assert "Rut Exempelhag" in pdftools.told_by("pdftotext", file, "-")
