@@ -48,22 +48,30 @@ async def of_vault(
     keep: Keep,
     before: int | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     wanted: int = 50,
+    most: int = MOST,
     subject: str = "",
+    activity: Activity = Activity.READ,
 ) -> Found:
-    """Search a vault's log for its owner or their proxy, no further back than ``since``; ``subject`` tells what for.
+    """Search a vault's log for its owner or their proxy, from ``until`` no further back than ``since``.
+
+    ``subject`` and ``activity`` tell the log what for; no more than ``most`` entries are looked through.
 
     Raises:
         consent.gate.Refused: the principal may not read this vault's log.
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject)
+    await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, activity, subject=subject)
     vault = vault_state.vault
+    if until is not None:
+        end = house.log.number_after(until)
+        before = end if before is None else min(before, end)
 
     def fetch(start: int | None, limit: int) -> list[Entry]:
         return house.log.entries_of_vault(vault, before_seq=start, limit=limit)
 
-    accesses, rest = await _search(fetch, keep, before, wanted, since)
+    accesses, rest = await _search(fetch, keep, before, wanted, since, most)
     return Found(accesses, rest, vault_state.rules)
 
 
@@ -100,12 +108,12 @@ async def of_organisation(
 
 
 async def _search(
-    fetch: _Fetch, keep: Keep, before: int | None, wanted: int, since: datetime | None
+    fetch: _Fetch, keep: Keep, before: int | None, wanted: int, since: datetime | None, most: int = MOST
 ) -> tuple[tuple[Access, ...], int | None]:
     found: list[Access] = []
     newer: list[Entry] = []
     start = None if before is None else before + _LATER
-    for _ in range(MOST // CHUNK):
+    for _ in range(most // CHUNK):
         chunk = fetch(start, CHUNK)
         found += [
             one for one in _readable(chunk, newer) if (before is None or one.seq < before) and keep(one)

@@ -10,9 +10,7 @@ from app.web.measures import BY_ID, MEASURES
 from app.web.shell import Answer, Asked, Owner, form, lang_of, owner, page, pick, redirect, shown, taken
 from app.web.views import (
     AccessEntry,
-    AccessesView,
     AccessRequest,
-    AccessShow,
     AddView,
     FormState,
     May,
@@ -23,8 +21,6 @@ from app.web.views import (
     Trend,
 )
 from app.wiring import Valv
-from audit.events import Activity, Decision
-from audit.review import Access
 from consent.rules import RuleSet
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
@@ -32,7 +28,6 @@ from sharing import adding, asking, granting, inherited, openings, paging, paper
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
-from sharing.searching import Found
 from sharing.summing import Latest
 from vault.record import Origin, Provenance
 
@@ -94,7 +89,7 @@ async def _looked(valv: Valv, own: Owner) -> tuple[tuple[AccessEntry, ...], Rule
         keep=lambda access: not access.is_automatic and not labels.is_by(access.actor, own.self_id),
         wanted=_ON_OVERVIEW,
     )
-    return _entries(valv, own, found), found.rules
+    return labels.entries(valv, found.accesses, found.rules, reader=own.self_id), found.rules
 
 
 # --- measurements
@@ -188,48 +183,3 @@ def written_by(request: Asked, who: Principal) -> Provenance:
     on_behalf_of = who.citizen.name if isinstance(who, Proxy) else ""
     received = valv_of(request).house.clock()
     return Provenance(author_of(who), Origin.FORM, received, on_behalf_of=on_behalf_of)
-
-
-# --- who has looked
-
-
-@shown("/accesses")
-async def show_accesses(request: Asked) -> Answer:
-    """Show who has looked; what the reader did themself stands under everything."""
-    own, valv = owner(request), valv_of(request)
-    show = pick(AccessShow, request.query_params.get("show")) or AccessShow.PEOPLE
-    found = await searching.of_vault(
-        valv.house,
-        own.principal,
-        own.alias,
-        keep=lambda access: _is_shown(access, show, own.self_id),
-        before=cursor(request),
-    )
-    older = "" if found.before is None else str(found.before)
-    return page(request, "accesses.html", AccessesView(show, _entries(valv, own, found), older))
-
-
-def cursor(request: Asked) -> int | None:
-    """Return where a list goes on, as its own link says."""
-    text = request.query_params.get("before", "")
-    return int(text) if text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004 what a sequence can be
-
-
-def _is_shown(access: Access, show: AccessShow, reader: str) -> bool:
-    match show:
-        case AccessShow.PEOPLE:
-            return not access.is_automatic and not labels.is_by(access.actor, reader)
-        case AccessShow.REFUSED:
-            return access.decision is Decision.REFUSE
-        case AccessShow.AUTOMATIC:
-            return access.is_automatic
-        case AccessShow.EMERGENCY:
-            return access.activity is Activity.EMERGENCY
-        case AccessShow.ALL:
-            return True
-
-
-def _entries(valv: Valv, own: Owner, found: Found) -> tuple[AccessEntry, ...]:
-    at = valv.house.clock()
-    cards = {rule.id: labels.card(valv, rule, reader=own.self_id, at=at) for rule in found.rules.rules}
-    return tuple(labels.entry(one, reader=own.self_id, rules=cards) for one in found.accesses)

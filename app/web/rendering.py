@@ -29,7 +29,7 @@ from jinja2 import (
 from app.web import words
 from app.web.formats import Formats, Lang
 from app.web.views import AccessShow, Chrome, Period, PersonaGroup
-from policies.vocabulary import Purpose
+from policies.vocabulary import Category, Purpose
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -107,6 +107,7 @@ class Renderer:
 
 _VOCABULARIES = {
     "access_shows": tuple(AccessShow),
+    "all_categories": tuple(Category),
     "all_purposes": tuple(Purpose),
     "grantee_kinds": tuple(words.GRANTEE_GROUP),
     "periods": tuple(Period),

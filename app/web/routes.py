@@ -3,6 +3,7 @@
 from litestar.handlers import HTTPRouteHandler
 
 from app.web import (
+    access_pages,
     citizen,
     emergency_pages,
     history_pages,
@@ -32,7 +33,8 @@ PAGES: list[HTTPRouteHandler] = [
     citizen.show_measurements,
     citizen.show_add,
     citizen.add,
-    citizen.show_accesses,
+    access_pages.show_accesses,
+    access_pages.show_print,
     history_pages.show_decision,
     import_pages.show_imports,
     import_pages.take,

@@ -72,7 +72,9 @@ POST /inherited/{rule_id}                   keep* (1, 0)                        
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
-GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
+GET  /accesses                              show (AccessShow), who, unit, category,    AccessesView          accesses.html
+                                            purpose, first, last, before (cursor)
+GET  /accesses/print                        the same but before                        AccessesPrintView     accesses_print.html
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
@@ -787,12 +789,56 @@ class AccessEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessesView:
-    """Who has looked: entries newest first; ``older`` is the cursor of the next page, or empty."""
+class VisitCard:
+    """What one actor did in a row, newest first, and when it began and ended."""
 
-    show: AccessShow
     entries: tuple[AccessEntry, ...]
+    begins: datetime
+    ends: datetime
+
+    @property
+    def at(self) -> datetime:
+        """When its newest act was made."""
+        return self.entries[0].at
+
+    @property
+    def actor(self) -> ActorLabel:
+        """Who it was."""
+        return self.entries[0].actor
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesView:
+    """Who has looked, by visit, newest first. ``form`` holds the filter: show, who, unit, category, purpose, first, last.
+
+    ``people`` and ``units`` are those that stand in what was looked through, each by an id that says nothing to others.
+    ``query`` is the filter as an address has it; ``older`` the cursor of the next page, or empty; ``looked`` how many
+    entries were looked through where that ended the search before enough were found, else 0.
+    """
+
+    form: FormState
+    visits: tuple[VisitCard, ...]
+    query: str = ""
+    people: tuple["Option", ...] = ()
+    units: tuple["Option", ...] = ()
     older: str = ""
+    looked: int = 0
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Tell whether the filter asks for more than one of the lists."""
+        return any(self.form.value(name) for name in self.form.values if name != "show")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesPrintView:
+    """The log of a whole period, to be printed: whose, made when, by which filter. ``older`` where it is not whole."""
+
+    whose: str
+    made: datetime
+    show: AccessShow
+    accesses: AccessesView
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,31 @@ ENTRIES = (
         count=1204,
     ),
 )
+MET = v.Option("a1b2", "Maria Ek, distriktssköterska")
+_SAME = tuple(
+    replace(ENTRIES[0], id=f"v{n}", at=ENTRIES[0].at - timedelta(minutes=4 * n), rule=None) for n in range(3)
+)
+VISITS = (
+    v.VisitCard(_SAME, _SAME[-1].at, _SAME[0].at),
+    *(v.VisitCard((one,), one.at, one.at) for one in ENTRIES),
+)
+SIFTED = v.AccessesView(
+    v.FormState(
+        {
+            "who": ("a1b2",),
+            "unit": ("ffff",),
+            "category": ("blood-pressure",),
+            "purpose": ("TREAT",),
+            "first": ("2026-01-01",),
+        }
+    ),
+    VISITS[:1],
+    "who=a1b2",
+    (MET,),
+    (v.Option("ffff", ""),),
+    older="120",
+    looked=4000,
+)
 REVIEWED = tuple(
     v.AccessEntry(
         e.id, e.at, e.actor, e.kind, e.activity, e.purpose, e.categories, e.decision, count=e.count, about=n
@@ -895,10 +920,23 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     "request": ("request.html", v.RequestView(ASKED), chrome("/requests/q1", ANNA)),
     "accesses": (
         "accesses.html",
-        v.AccessesView(v.AccessShow.ALL, ENTRIES, "120"),
+        v.AccessesView(
+            v.FormState({"show": ("all",)}), VISITS, "show=all", (MET,), (v.Option("c4d5", "Enheten"),), "120"
+        ),
         chrome("/accesses?show=all", ANNA),
     ),
-    "accesses-none": ("accesses.html", v.AccessesView(v.AccessShow.PEOPLE, ()), chrome("/accesses", ANNA)),
+    "accesses-none": ("accesses.html", v.AccessesView(v.FormState(), ()), chrome("/accesses", ANNA)),
+    "accesses-further": ("accesses.html", SIFTED, chrome("/accesses?who=a1b2", ANNA)),
+    "accesses-print": (
+        "accesses_print.html",
+        v.AccessesPrintView("Anna Lindqvist", NOW, v.AccessShow.PEOPLE, SIFTED, 7),
+        chrome("/accesses/print", ANNA),
+    ),
+    "accesses-print-none": (
+        "accesses_print.html",
+        v.AccessesPrintView("Anna Lindqvist", NOW, v.AccessShow.ALL, v.AccessesView(v.FormState(), ()), 0),
+        chrome("/accesses/print", ANNA),
+    ),
     "find": ("find.html", v.FindView(), chrome("/staff", NURSE)),
     "find-error": (
         "find.html",

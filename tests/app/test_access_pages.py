@@ -1,0 +1,137 @@
+"""Who has looked: by visit, filtered by what says nothing to others, and a whole period to print."""
+
+import re
+
+from app.demo import HEALTH_CENTRE, HOME_CARE
+from audit.events import Activity, EventKind
+from tests.app import test_pages
+from tests.app.test_pages import ANNA, HOME, UNIT, Browser, add_pressure, alias, share, unshare_all
+
+app, browser, clock, other, valv = (
+    test_pages.app,
+    test_pages.browser,
+    test_pages.clock,
+    test_pages.other,
+    test_pages.valv,
+)
+NURSE, CARER = "Nina Exempelkvist", "Hanna Testgren"
+
+
+async def _look(browser: Browser, other: Browser) -> None:
+    """Have a nurse and a carer look at Anna's values, and a client system be refused nothing."""
+    await browser.log_in("anna")
+    await unshare_all(browser)
+    await browser.post("/measurements/add", **add_pressure("128", "82"))
+    await share(browser, UNIT, "read", "blood-pressure")
+    await share(browser, HOME, "read", "body-weight")
+    for persona in ("nurse-vc", "homecare"):
+        await other.log_in(persona)
+        await other.get(f"/staff/patients/{alias(browser.valv, ANNA)}")
+
+
+def _options(page: str, name: str) -> dict[str, str]:
+    """Return a filter's choices: their ids by what they are called."""
+    select = re.search(rf'<select[^>]*name="{name}">(.*?)</select>', page, re.DOTALL)
+    assert select is not None
+    return {text: id_ for id_, text in re.findall(r'<option value="([^"]+)"[^>]*>([^<]+)<', select[1])}
+
+
+def _listed(page: str) -> str:
+    """Return the entries of a page, without its filter."""
+    return page.partition('<ol class="valv-log">')[2]
+
+
+async def test_the_list_is_filtered_by_person_unit_category_and_purpose(
+    browser: Browser, other: Browser
+) -> None:
+    """What is asked for stands there, and nothing else does."""
+    await _look(browser, other)
+    page = (await browser.get("/accesses")).text
+    assert NURSE in _listed(page)
+    assert CARER in _listed(page)
+    people, units = _options(page, "who"), _options(page, "unit")
+    for query in (
+        f"who={next(id_ for name, id_ in people.items() if NURSE in name)}",
+        f"unit={next(id_ for name, id_ in units.items() if 'vårdcentral' in name)}",
+        "category=blood-pressure",
+    ):
+        found = _listed((await browser.get(f"/accesses?{query}")).text)
+        assert NURSE in found, query
+        assert CARER not in found, query
+    assert NURSE in _listed((await browser.get("/accesses?purpose=TREAT")).text)
+    assert NURSE not in _listed((await browser.get("/accesses?purpose=HQUALIMP")).text)
+
+
+async def test_a_filter_tells_nobody_whom_it_names(browser: Browser, other: Browser) -> None:
+    """Addresses are kept by browsers: no HSA-id, no alias, no number stands in one; and in another vault it means nothing."""
+    await _look(browser, other)
+    page = (await browser.get("/accesses")).text
+    ids = {*_options(page, "who").values(), *_options(page, "unit").values()}
+    assert ids
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+    hrefs = " ".join(re.findall(r'(?:href|value)="([^"]*)"', page))
+    assert HEALTH_CENTRE not in hrefs
+    assert HOME_CARE not in hrefs
+    assert "TESTP" not in hrefs
+    await other.log_in("bo")
+    (nurse,) = (id_ for name, id_ in _options(page, "who").items() if NURSE in name)
+    assert "Den valda personen" in (await other.get(f"/accesses?who={nurse}")).text
+
+
+async def test_a_filter_by_day_finds_that_day_alone(browser: Browser, other: Browser) -> None:
+    """A day without anything is said to be empty, not looked past."""
+    await _look(browser, other)
+    assert NURSE in _listed((await browser.get("/accesses?first=2026-03-14&last=2026-03-14")).text)
+    for query in ("last=2026-03-13", "first=2026-03-15", "first=9999-12-31", "last=0001-01-01"):
+        assert NURSE not in _listed((await browser.get(f"/accesses?{query}")).text), query
+    for odd in ("last=9999-12-31", "first=i%20g%C3%A5r", "category=money", "before=x", "show=all%00"):
+        assert (await browser.get(f"/accesses?{odd}")).status_code == 200
+
+
+async def test_what_was_refused_is_shown_too(browser: Browser, other: Browser) -> None:
+    """Who tried is the citizen's matter as much as who saw."""
+    await _look(browser, other)
+    await unshare_all(browser)
+    await other.log_in("nurse-vc")
+    assert (await other.get(f"/staff/patients/{alias(browser.valv, ANNA)}")).status_code == 403
+    page = _listed((await browser.get("/accesses?show=refused")).text)
+    assert NURSE in page
+    assert "Nekades" in page
+
+
+async def test_acts_in_a_row_are_one_visit(browser: Browser, other: Browser) -> None:
+    """Two looks within minutes are said once, with each act under it; every act keeps its own place."""
+    await _look(browser, other)
+    await other.log_in("nurse-vc")
+    for _ in range(2):
+        await other.get(f"/staff/patients/{alias(browser.valv, ANNA)}")
+    page = _listed((await browser.get("/accesses")).text)
+    assert re.search(r"\d+ händelser i följd", page)
+    ids = re.findall(r'id="(a[0-9a-f]{32})"', page)
+    assert len(ids) == len(set(ids)) > 3
+
+
+async def test_a_print_shows_the_period_without_navigation_and_is_logged_as_one(
+    browser: Browser, other: Browser
+) -> None:
+    """A paper leaves the house: the log says Utskrift, as the national contract calls it."""
+    await _look(browser, other)
+    page = (await browser.get("/accesses/print?first=2026-03-14&show=people")).text
+    assert "<nav" not in page
+    assert "Utdrag ur loggen för Anna Exempelsson" in page
+    assert NURSE in page
+    assert "Pröva igen" not in page
+    assert "19750325" not in page
+    house = browser.valv.house
+    loaded = house.database.read_now(
+        lambda connection: house.load(connection, bytes.fromhex(alias(browser.valv, ANNA)))
+    )
+    newest = house.log.entries_of_vault(loaded.vault, limit=1)[0].event
+    assert newest is not None
+    assert (newest.kind, newest.activity) == (EventKind.READ_LOG, Activity.PRINT)
+
+
+async def test_who_may_not_read_the_log_prints_none(browser: Browser) -> None:
+    """The print is the same deed as the page."""
+    await browser.log_in("nurse-vc")
+    assert (await browser.get("/accesses/print")).status_code == 403
