@@ -13,7 +13,8 @@ from audit.visits import Visit, visits
 from sharing import searching
 from sharing.searching import Found
 
-_ON_A_PAGE = 50
+#: One page looks through no more than this, so that it is there in 50 ms whatever is asked for (docs/performance.md).
+_ON_A_PAGE, _LOOKED_AT_ONCE = 50, 1_600
 #: A print is of a whole period; no longer one is looked through at once than this, and it says where it ends.
 _PRINTED, _LOOKED = 5_000, 20_000
 
@@ -32,6 +33,7 @@ async def show_accesses(request: Asked) -> Answer:
         since=sieve.since,
         until=sieve.until,
         wanted=_ON_A_PAGE,
+        most=_LOOKED_AT_ONCE,
     )
     return page(request, "accesses.html", _view(valv, own, sieve, found, _ON_A_PAGE))
 
