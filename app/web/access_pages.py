@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 
+from litestar import Response
+
+from app.fhir import auditevent
+from app.fhir.bundle import searchset
 from app.security import valv_of
 from app.web import labels
 from app.web.access_filter import Sieve
@@ -12,6 +16,7 @@ from audit.events import Activity
 from audit.visits import Visit, visits
 from sharing import searching
 from sharing.searching import Found
+from vault.resource import to_json
 
 #: One page looks through no more than this, so that it is there in 50 ms whatever is asked for (docs/performance.md).
 _ON_A_PAGE, _LOOKED_AT_ONCE = 50, 1_600
@@ -58,6 +63,34 @@ async def show_print(request: Asked) -> Answer:
     whose = own.principal.person if own.alias == own.principal.person.alias else own.principal.citizen
     printed = AccessesPrintView(whose.name, valv.house.clock(), sieve.show, view, len(found.accesses))
     return page(request, "accesses_print.html", printed)
+
+
+@shown("/accesses/download")
+async def download(request: Asked) -> Response[bytes]:
+    """Give what a filter leaves as a file of FHIR AuditEvents; the log has it as a print. A longer log goes on by a link."""
+    own, valv = owner(request), valv_of(request)
+    sieve = Sieve(request, valv.house.keystore, own.alias, reader=own.self_id)
+    found = await searching.of_vault(
+        valv.house,
+        own.principal,
+        own.alias,
+        keep=sieve,
+        before=cursor(request),
+        since=sieve.since,
+        until=sieve.until,
+        wanted=_PRINTED,
+        most=_LOOKED,
+        activity=Activity.PRINT,
+    )
+    events = [to_json(auditevent.to_fhir(one, patient_id=own.alias.hex())) for one in found.accesses]
+    links = []
+    if found.before is not None:
+        links = [{"relation": "next", "url": f"/accesses/download?{sieve.query}&before={found.before}"}]
+    return Response(
+        searchset(events, total=None if links or cursor(request) else len(events), links=links),
+        media_type="application/fhir+json",
+        headers={"Content-Disposition": 'attachment; filename="log.json"'},
+    )
 
 
 def _view(valv: Valv, own: Owner, sieve: Sieve, found: Found, wanted: int) -> AccessesView:

@@ -35,6 +35,7 @@ PAGES: list[HTTPRouteHandler] = [
     citizen.add,
     access_pages.show_accesses,
     access_pages.show_print,
+    access_pages.download,
     history_pages.show_decision,
     import_pages.show_imports,
     import_pages.take,

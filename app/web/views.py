@@ -75,6 +75,7 @@ POST /requests/{id}                         answer* (accept, decline); to accept
 GET  /accesses                              show (AccessShow), who, unit, category,    AccessesView          accesses.html
                                             purpose, first, last, before (cursor)
 GET  /accesses/print                        the same but before                        AccessesPrintView     accesses_print.html
+GET  /accesses/download                     as /accesses                               (the file: AuditEvents)
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}

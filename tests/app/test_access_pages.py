@@ -1,10 +1,13 @@
 """Who has looked: by visit, filtered by what says nothing to others, and a whole period to print."""
 
+import json
 import re
+from typing import Any
 
 from app.demo import HEALTH_CENTRE, HOME_CARE
 from audit.events import Activity, EventKind
 from tests.app import test_pages
+from tests.app.test_auditevent import hold
 from tests.app.test_pages import ANNA, HOME, UNIT, Browser, add_pressure, alias, share, unshare_all
 
 app, browser, clock, other, valv = (
@@ -135,3 +138,23 @@ async def test_who_may_not_read_the_log_prints_none(browser: Browser) -> None:
     """The print is the same deed as the page."""
     await browser.log_in("nurse-vc")
     assert (await browser.get("/accesses/print")).status_code == 403
+
+
+async def test_the_log_is_downloaded_as_auditevents(browser: Browser, other: Browser) -> None:
+    """What the filter leaves, as a file that other people's tools read; the log has it as a print."""
+    await _look(browser, other)
+    answer = await browser.get("/accesses/download?show=people")
+    assert answer.headers["content-type"] == "application/fhir+json"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    told = answer.json()
+    assert (told["type"], told["total"]) == ("searchset", len(told["entry"]))
+    for entry in told["entry"]:
+        hold_for(entry["resource"], alias(browser.valv, ANNA))
+    assert "19750325" not in answer.text
+    assert (await other.get("/accesses/download")).status_code == 403
+
+
+def hold_for(told: dict[str, Any], patient: str) -> None:
+    """Hold an AuditEvent to the shape, about this patient."""
+    assert told["entity"][0]["what"]["reference"] == f"Patient/{patient}"
+    hold(json.loads(json.dumps(told).replace(patient, "c0" * 16)))

@@ -197,7 +197,9 @@ async def who_has_looked(options: Options) -> AsyncIterator[Row]:
     for engine in options.engines:
         with open_site(engine) as site:
             for name, seconds in (await looking.pages(site, entries, times)).items():
-                work = f"page of who has looked, {name}, of {entries:,} entries, beside {looking.LIMIT_MS:g} ms"
+                work = (
+                    f"page of who has looked, {name}, of {entries:,} entries, beside {looking.LIMIT_MS:g} ms"
+                )
                 yield Row(work, "ms", seconds * 1e3, looking.LIMIT_MS, at_most(1), engine=engine)
 
 
