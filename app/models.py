@@ -6,7 +6,7 @@ from sqlmodel import SQLModel
 from app.tables import InstallationRow
 from identity.tables import BranchRow, LookupRow, SessionRow
 from importers.tables import ImportClaimRow, ImportRow
-from sharing.tables import AccessRequestRow, EmergencyOpeningRow
+from sharing.tables import AccessRequestRow, EmergencyOpeningRow, NoticeRow
 from vault.tables import (
     AliasRow,
     DrawerRow,
@@ -35,6 +35,7 @@ MODELS: tuple[type[SQLModel], ...] = (
     ImportClaimRow,
     AccessRequestRow,
     EmergencyOpeningRow,
+    NoticeRow,
 )
 
 METADATA = MetaData()

@@ -13,7 +13,7 @@ GAP = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one actor, on one commission, did without a longer pause; in the order in which it was given, never empty."""
+    """What one actor, on one commission, did without a longer pause, in the order given; never empty."""
 
     accesses: tuple[Access, ...]
 

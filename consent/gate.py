@@ -23,7 +23,7 @@ from audit.events import Activity, Actor, Decision, Event, EventKind
 from consent.index import Indexes
 from consent.judge import Denied, Granted, Matter, Need, judge
 from consent.nodes import recipients_of
-from consent.questions import NOBODY, Organisation, Subject
+from consent.questions import NOBODY, Acts, Organisation, Subject
 from consent.rules import RuleSet
 from consent.scope import Scope
 from identity.principal import CommissionRight, Principal, Staff
@@ -69,15 +69,15 @@ class NotAuthorizedError(Exception):
 class Ask:
     """What is asked of the gate, and how it is to stand in the log.
 
-    ``subject`` is None for a citizen who has no vault; an :class:`Organisation` goes with ``review-log`` and
-    with nothing else. ``categories`` are needed for ``read`` and ``add``; for other deeds they are told to
-    the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request). ``opened`` is
+    ``subject`` is None for a citizen who has no vault; an :class:`Organisation` goes with ``review-log``,
+    :class:`Acts` with ``own-log``, and neither with anything else. ``categories`` are needed for ``read`` and
+    ``add``; for other deeds they are told to the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request). ``opened`` is
     when the emergency opening was made under which it is asked. ``reason`` is a closed word that the entry of what is
     permitted bears (a case's outcome); a refusal has its own.
     """
 
     principal: Principal
-    subject: Subject | Organisation | None
+    subject: Subject | Organisation | Acts | None
     deed: Deed
     kind: EventKind
     activity: Activity
@@ -93,6 +93,8 @@ class Ask:
             raise ValueError("a time without a zone")
         if (self.deed is Deed.REVIEW_LOG) != isinstance(self.subject, Organisation):
             raise ValueError("an organisation goes with review-log and with nothing else")
+        if (self.deed is Deed.OWN_LOG) != isinstance(self.subject, Acts):
+            raise ValueError("a professional's acts go with own-log and with nothing else")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Gate:
     def _event(
         self,
         ask: Ask,
-        about: Subject | Organisation,
+        about: Subject | Organisation | Acts,
         categories: tuple[Category, ...],
         rules: tuple[str, ...],
         version: int,

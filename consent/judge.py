@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, assert_never
 
 from consent.index import Index, Indexes, Match
 from consent.nodes import standing
-from consent.questions import LOCATING, Organisation, Subject, question, registered
+from consent.questions import LOCATING, Acts, Organisation, Subject, question, registered
 from consent.rules import RuleSet
 from consent.scope import Probe, Scope, Terms, reachable
 from identity.principal import Principal, Proxy, Relation
@@ -44,7 +44,7 @@ class Matter:
     """
 
     principal: Principal
-    about: Subject | Organisation
+    about: Subject | Organisation | Acts
     deed: Deed
     at: datetime
     purpose: Purpose | None = None

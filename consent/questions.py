@@ -36,6 +36,13 @@ class Organisation:
             raise ValueError("an organisation is provider, region or municipality and an id")
 
 
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What one professional did on one commission."""
+
+    of: Staff
+
+
 #: Stands in for every citizen who has no vault, so that absence takes the same steps as a lack of consent.
 NOBODY = Subject(vault=bytes(16), alias=bytes(16), birth_date=date(1970, 1, 1))
 
@@ -43,7 +50,7 @@ NOBODY = Subject(vault=bytes(16), alias=bytes(16), birth_date=date(1970, 1, 1))
 def question(
     principal: Principal,
     deed: Deed,
-    about: Subject | Organisation,
+    about: Subject | Organisation | Acts,
     context: Mapping[str, Any],
     *,
     purpose: Purpose | None,
@@ -99,7 +106,7 @@ def _staff(staff: Staff) -> Entity:
     )
 
 
-def _resource(about: Subject | Organisation, at: datetime) -> Entity:
+def _resource(about: Subject | Organisation | Acts, at: datetime) -> Entity:
     match about:
         case Subject(vault, alias, birth_date, protected):
             owner = Ref("Citizen", alias.hex())
@@ -108,6 +115,8 @@ def _resource(about: Subject | Organisation, at: datetime) -> Entity:
         case Organisation(node):
             number = _number(node.partition(":")[2])
             return Entity(Ref("Organisation", node), {"number": number})
+        case Acts(of):
+            return _staff(of)
         case _:
             assert_never(about)
 

@@ -54,7 +54,8 @@ class Action(StrEnum):
 class Deed(StrEnum):
     """What the policies are asked about; ``read``, ``add`` and ``manage`` are the words of :class:`Action`.
 
-    Each is an action of ``vault.cedarschema``, on a vault, or for ``review-log`` on an organisation.
+    Each is an action of ``vault.cedarschema``, on a vault, or for ``review-log`` on an organisation
+    and for ``own-log`` on a professional.
     """
 
     READ = "read"
@@ -63,6 +64,7 @@ class Deed(StrEnum):
     BLOCK = "block"  # what the owner alone decides: blocks (spärr), lifting them, and who acts for them
     READ_LOG = "read-log"  # who accessed my vault
     REVIEW_LOG = "review-log"  # supervisor: accesses by an organisation's own staff
+    OWN_LOG = "own-log"  # staff: what they themself did on the commission they act on
     LOOKUP = "lookup"  # exchange a personal number for the vault's public id, which tells nothing
     ASK = "ask"  # ask the citizen for access
     ASSIST = "assist"  # enter a consent that the citizen gave on paper

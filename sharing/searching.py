@@ -11,10 +11,10 @@ from datetime import datetime
 
 from audit import review
 from audit.entry import Entry
-from audit.events import Activity, EventKind
+from audit.events import Activity, ActorKind, EventKind
 from audit.review import Access
 from consent.gate import Ask
-from consent.questions import Organisation
+from consent.questions import Acts, Organisation
 from consent.rules import RuleSet
 from identity.principal import Principal, Staff
 from policies.vocabulary import Deed
@@ -22,6 +22,8 @@ from sharing.accesses import own_organisation
 from sharing.house import House, purpose_of
 
 CHUNK = 200
+#: How the log names a professional's look at what they themself did.
+OWN = "own-accesses"
 #: No search looks through more than this; it says where to go on instead.
 MOST = 4000
 #: How far back from a page's start the outcomes of its newest acts are looked for.
@@ -104,6 +106,29 @@ async def of_organisation(
         return access.actor.kind in review.ORGANISED and keep(access)
 
     accesses, rest = await _search(fetch, kept, before, wanted, since)
+    return Found(accesses, rest)
+
+
+async def of_own(house: House, staff: Staff, *, before: int | None = None, wanted: int = 50) -> Found:
+    """Search what a professional themself did on the commission they act on.
+
+    Raises:
+        consent.gate.Refused: not even that may be read.
+    """
+    at, purpose, provider = house.clock(), purpose_of(staff), staff.commission.unit.provider.id
+    asked = Ask(
+        staff, Acts(staff), Deed.OWN_LOG, EventKind.READ_LOG, Activity.READ, at, purpose, subject_id=OWN
+    )
+    await house.gate.authorize(asked, rules=RuleSet(0))
+
+    def fetch(start: int | None, limit: int) -> list[Entry]:
+        return house.log.entries_of_organisation(provider, before_seq=start, limit=limit)
+
+    def own(access: Access) -> bool:
+        actor = access.actor
+        return (actor.kind, actor.id, actor.commission) == (ActorKind.STAFF, staff.id, staff.commission.id)
+
+    accesses, rest = await _search(fetch, own, before, wanted, None)
     return Found(accesses, rest)
 
 

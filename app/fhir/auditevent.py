@@ -2,8 +2,8 @@
 
 - what was done with a patient's data: PatientRead, PatientCreate, PatientUpdate, PatientDelete, by its action;
 - what left the vault or came into it whole: PrivacyDisclosure, at its source (DCM 110106) or its recipient (110107);
-- what was refused: the decision by consent alone (DCM 110113), since nothing else happened. An access that the citizen's
-  rules decided bears the same code among its subtypes, and names them as entities.
+- what was refused: the decision by consent alone (DCM 110113), since nothing else happened. An access that rules of the
+  citizen's decided bears the same code among its subtypes, and names them as entities.
 
 Each carries the patient as an entity, and as agents who acted and the two ends between which data went.
 """

@@ -14,6 +14,7 @@ from app.web.views import AccessEntry, AccessesPrintView, AccessesView, VisitCar
 from app.wiring import Valv
 from audit.events import Activity
 from audit.visits import Visit, visits
+from identity.principal import Proxy
 from sharing import searching
 from sharing.searching import Found
 from vault.resource import to_json
@@ -60,14 +61,14 @@ async def show_print(request: Asked) -> Answer:
         activity=Activity.PRINT,
     )
     view = _view(valv, own, sieve, found, _PRINTED)
-    whose = own.principal.person if own.alias == own.principal.person.alias else own.principal.citizen
+    whose = own.principal.citizen if isinstance(own.principal, Proxy) else own.principal.person
     printed = AccessesPrintView(whose.name, valv.house.clock(), sieve.show, view, len(found.accesses))
     return page(request, "accesses_print.html", printed)
 
 
 @shown("/accesses/download")
 async def download(request: Asked) -> Response[bytes]:
-    """Give what a filter leaves as a file of FHIR AuditEvents; the log has it as a print. A longer log goes on by a link."""
+    """Give what a filter leaves as a file of FHIR AuditEvents, logged as a print. A long log goes on by a link."""
     own, valv = owner(request), valv_of(request)
     sieve = Sieve(request, valv.house.keystore, own.alias, reader=own.self_id)
     found = await searching.of_vault(

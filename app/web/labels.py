@@ -247,6 +247,7 @@ def is_by(actor: Actor, reader: str) -> bool:
 
 
 def actor_label(actor: Actor, reader: str) -> ActorLabel:
+    """Return who acted, in names; the product by its own."""
     return ActorLabel(
         actor.kind,
         _PRODUCT if actor.kind is ActorKind.SYSTEM else actor.name,

@@ -42,7 +42,7 @@ async def show_review(request: Asked) -> Answer:
     units = _units(directory, node)
     view = ReviewView(
         directory.node_name(node),
-        tuple(labels.entry(one, reader="", about=_about(valv, node, one)) for one in found.accesses),
+        tuple(labels.entry(one, reader="", about=pseudonym(valv, node, one)) for one in found.accesses),
         state,
         users=_users(directory, units),
         units=_options((unit.id, unit.name) for unit in units),
@@ -89,7 +89,8 @@ def _is_read(access: Access) -> bool:
     )
 
 
-def _about(valv: Valv, node: str, access: Access) -> str:
+def pseudonym(valv: Valv, node: str, access: Access) -> str:
+    """Return how an organisation sees whose vault it was: always alike, and never by name or number."""
     if access.vault is None:
         return ""
     found = valv.house.keystore.pseudonym(f"review/{node}/{access.vault.hex()}")

@@ -83,6 +83,7 @@ PAGES: list[HTTPRouteHandler] = [
     # staff
     staff.show_find,
     staff.find,
+    staff.show_own,
     staff.show_patient,
     staff.show_add,
     staff.add,

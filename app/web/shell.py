@@ -96,6 +96,15 @@ def supervisor(request: Asked) -> Staff:
             raise PermissionDeniedException
 
 
+def professional(request: Asked) -> Staff:
+    """Return the professional whose page this is, a supervisor or not."""
+    match principal(request):
+        case Staff() as found:
+            return found
+        case _:
+            raise PermissionDeniedException
+
+
 # --- what came
 
 

@@ -79,6 +79,7 @@ GET  /accesses/download                     as /accesses                        
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
+GET  /staff/accesses                        before (cursor)                            OwnAccessesView       own_accesses.html
 GET  /staff/patients/{id}                   category, period, before (cursor)          PatientView, or 403   patient.html
                                                                                        with RefusedView      refused.html
 GET  /staff/patients/{id}/add               measure                                    AddView               add.html
@@ -810,9 +811,10 @@ class VisitCard:
 
 @dataclass(frozen=True, slots=True)
 class AccessesView:
-    """Who has looked, by visit, newest first. ``form`` holds the filter: show, who, unit, category, purpose, first, last.
+    """Who has looked, by visit, newest first.
 
-    ``people`` and ``units`` are those that stand in what was looked through, each by an id that says nothing to others.
+    ``form`` holds the filter: show, who, unit, category, purpose, first, last. ``people`` and ``units`` are those
+    that stand in what was looked through, each by an id that says nothing to others.
     ``query`` is the filter as an address has it; ``older`` the cursor of the next page, or empty; ``looked`` how many
     entries were looked through where that ended the search before enough were found, else 0.
     """
@@ -875,6 +877,14 @@ class Option:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccessesView:
+    """What staff themselves did on the commission they act on, newest first; whose it was by pseudonym."""
+
+    entries: tuple[AccessEntry, ...]
+    older: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,8 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.EMERGENCY: N_("öppnade valvet med nödöppning"),
     EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
     EventKind.READ_LOG: N_("läste loggen"),
+    EventKind.NOTICE_CHOICE: N_("ändrade sina besked"),
+    EventKind.NOTIFY: N_("skickade e-post om att något är nytt"),
     EventKind.REVIEW: N_("granskade loggen"),
     EventKind.QUESTION: N_("frågade varför någon hade tittat"),
     EventKind.CASE: N_("handlade ett granskningsärende"),

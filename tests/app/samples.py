@@ -937,6 +937,12 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         v.AccessesPrintView("Anna Lindqvist", NOW, v.AccessShow.ALL, v.AccessesView(v.FormState(), ()), 0),
         chrome("/accesses/print", ANNA),
     ),
+    "own-accesses": (
+        "own_accesses.html",
+        v.OwnAccessesView(tuple(replace(one, about="person 1f2e3d4c") for one in ENTRIES[:2]), "77"),
+        chrome("/staff/accesses", NURSE),
+    ),
+    "own-accesses-none": ("own_accesses.html", v.OwnAccessesView(()), chrome("/staff/accesses", SUPERVISOR)),
     "find": ("find.html", v.FindView(), chrome("/staff", NURSE)),
     "find-error": (
         "find.html",

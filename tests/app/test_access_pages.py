@@ -66,7 +66,7 @@ async def test_the_list_is_filtered_by_person_unit_category_and_purpose(
 
 
 async def test_a_filter_tells_nobody_whom_it_names(browser: Browser, other: Browser) -> None:
-    """Addresses are kept by browsers: no HSA-id, no alias, no number stands in one; and in another vault it means nothing."""
+    """Addresses are kept by browsers: no id and no number stands in one, and none means anything elsewhere."""
     await _look(browser, other)
     page = (await browser.get("/accesses")).text
     ids = {*_options(page, "who").values(), *_options(page, "unit").values()}
@@ -158,3 +158,59 @@ def hold_for(told: dict[str, Any], patient: str) -> None:
     """Hold an AuditEvent to the shape, about this patient."""
     assert told["entity"][0]["what"]["reference"] == f"Patient/{patient}"
     hold(json.loads(json.dumps(told).replace(patient, "c0" * 16)))
+
+
+# --- what staff themselves did
+
+
+async def test_staff_see_what_they_did_themselves_and_nobody_elses(browser: Browser, other: Browser) -> None:
+    """They can answer for it; the person stands there by the pseudonym that their supervisor sees."""
+    await _look(browser, other)
+    await other.log_in("nurse-vc")
+    page = (await other.get("/staff/accesses")).text
+    listed = _listed(page)
+    assert NURSE in listed
+    assert CARER not in page
+    assert "Anna Exempelsson" not in page
+    assert "19750325" not in page
+    (whom,) = set(re.findall(r"hos (person [0-9a-f]{8})", listed))
+    await other.log_in("supervisor-region")
+    assert whom in (await other.get("/review?show=all")).text
+    own = (await other.get("/staff/accesses")).text
+    assert "granskade loggen" in _listed(own)
+    assert NURSE not in own
+
+
+async def test_each_commission_has_its_own_acts(browser: Browser, other: Browser) -> None:
+    """What was done at another unit is asked about there."""
+    await browser.log_in("anna")
+    await other.log_in("nurse-two-commissions")
+    commissions = re.findall(r'name="choice"[^>]*value="([^"]+)"', (await other.get("/commission")).text)
+    assert len(commissions) > 1
+    seen = []
+    for one in commissions:
+        await other.post("/commission", choice=one)
+        await other.get(f"/staff/patients/{alias(browser.valv, ANNA)}")
+        await other.post("/commission", choice=one)
+        seen.append(set(re.findall(r'id="a([0-9a-f]{32})"', (await other.get("/staff/accesses")).text)))
+    assert all(seen)
+    assert seen[0].isdisjoint(seen[1])
+
+
+async def test_a_look_at_ones_own_acts_is_logged(browser: Browser) -> None:
+    """Under the organisation's keys: nobody's vault is concerned."""
+    await browser.log_in("nurse-vc")
+    await browser.get("/staff/accesses")
+    house = browser.valv.house
+    provider = next(
+        one.commissions[0].unit.provider.id for one in house.directory().members.values() if one.name == NURSE
+    )
+    newest = house.log.entries_of_organisation(provider, limit=1)[0].event
+    assert newest is not None
+    assert (newest.kind, newest.subject, newest.vault) == (EventKind.READ_LOG, "own-accesses", None)
+
+
+async def test_a_citizen_has_no_acts_of_staff(browser: Browser) -> None:
+    """The page is staff's alone."""
+    await browser.log_in("anna")
+    assert (await browser.get("/staff/accesses")).status_code == 403

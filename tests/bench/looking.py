@@ -1,6 +1,6 @@
 """The citizen's page "Vem har tittat?" over a log of many entries of one vault, through the whole application.
 
-The entries are appended as any other. Each page is asked for by one who is logged in, without a socket: what is timed is
+The entries are appended as any other. Each page is asked for by one who is logged in, without a socket: timed is
 the server's work, from request to the last byte of HTML, with the durable entry that the look itself leaves.
 """
 

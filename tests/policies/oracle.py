@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
-from consent.questions import Organisation, Subject, question
+from consent.questions import Acts, Organisation, Subject, question
 from identity.principal import (
     Citizen,
     Client,
@@ -30,7 +30,7 @@ class Case:
 
     principal: Principal
     deed: Deed
-    about: Subject | Organisation
+    about: Subject | Organisation | Acts
     years: int = 40
     purpose: Purpose | None = Purpose.CARE
     allowed: bool = False
@@ -67,14 +67,22 @@ def may(case: Case, law: Mapping[str, str] = LAW_IN_FORCE) -> bool:
             return (_guardian_may if proxy.relation is Relation.GUARDIAN else _mandate_may)(
                 case, proxy, vault
             )
-        case Staff() as staff, Subject() as vault:
-            return _staff_may(case, staff, vault, law)
         case Client(), Subject():
             return _client_may(case)
-        case Staff() as staff, Organisation(node):
-            return _reviews(staff, node)
+        case Staff() as staff, _:
+            return _professional_may(case, staff, law)
         case _:
             return False
+
+
+def _professional_may(case: Case, staff: Staff, law: Mapping[str, str]) -> bool:
+    match case.about:
+        case Subject() as vault:
+            return _staff_may(case, staff, vault, law)
+        case Organisation(node):
+            return _reviews(staff, node)
+        case Acts(of):
+            return (staff.id, staff.commission.id) == (of.id, of.commission.id)
 
 
 def _owner_may(case: Case, person: Citizen, vault: Subject) -> bool:
@@ -202,6 +210,9 @@ def _handled(case: Case) -> Iterator[Case]:
 
 
 def _plain(case: Case) -> Iterator[Case]:
+    if case.deed is Deed.OWN_LOG:
+        yield from _own(case)
+        return
     if case.deed is not Deed.REVIEW_LOG:
         yield case
         return
@@ -213,3 +224,13 @@ def _plain(case: Case) -> Iterator[Case]:
     nodes += [f"{a.kind}:{a.id}" for a in authorities]
     for principal, node in product(people, nodes):
         yield replace(case, principal=principal, about=Organisation(node))
+
+
+def _own(case: Case) -> Iterator[Case]:
+    """Ask about one's own acts, a colleague's, and one's own on another commission."""
+    one = case.principal if isinstance(case.principal, Staff) else cast.staff()
+    elsewhere = cast.staff(
+        cast.PRIVATE_CENTRE, right=one.commission.right, licence=one.licence, title=one.title
+    )
+    for of in (one, replace(one, id="SE2321000000-E2"), elsewhere):
+        yield replace(case, about=Acts(of))

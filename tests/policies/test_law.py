@@ -134,13 +134,15 @@ def _simpler(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _with_other_actions(policy: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if policy["resource"].get("entity_type") == "Organisation":
-        return  # the schema knows one action on an organisation
+    if policy["resource"].get("entity_type") in {"Organisation", "Staff"}:
+        return  # the schema knows one action on an organisation, and one on a professional
     scope = policy["action"]
     given = [entity["id"] for entity in scope.get("entities", [scope.get("entity")])]
     options = [[deed for deed in given if deed != less] for less in given if len(given) > 1]
     known = ALREADY_PERMITTED.get(policy["annotations"]["id"], frozenset())
-    more = [deed for deed in Deed if deed not in given and deed not in {*known, Deed.REVIEW_LOG}]
+    more = [
+        deed for deed in Deed if deed not in given and deed not in {*known, Deed.REVIEW_LOG, Deed.OWN_LOG}
+    ]
     options += [[*given, str(deed)] for deed in more]
     for ids in options:
         entities = [{"type": "Action", "id": identifier} for identifier in ids]
