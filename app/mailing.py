@@ -1,4 +1,4 @@
-"""Mail through an SMTP server of the operator's. What it says is the same for everybody: that something is new, or a code.
+"""Mail through an SMTP server of the operator's. It says the same to everybody: that something is new, or a code.
 
 No unit, no name, no link: whoever reads the mail learns that somebody uses Hälsovalvet, and nothing else. A connection
 is encrypted unless the server is on this machine; one that cannot be is refused.

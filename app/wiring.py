@@ -47,7 +47,11 @@ class InstallationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Valv:
-    """One installation, open. ``receipts`` signs those of rules; ``teller`` sends mail, where there is a server; ``population`` is the register that logins ask."""
+    """One installation, open.
+
+    ``receipts`` signs those of rules; ``teller`` sends mail, where there is a server; ``population`` is the register
+    that logins ask.
+    """
 
     settings: Settings
     demo: bool

@@ -71,9 +71,9 @@ class Ask:
 
     ``subject`` is None for a citizen who has no vault; an :class:`Organisation` goes with ``review-log``,
     :class:`Acts` with ``own-log``, and neither with anything else. ``categories`` are needed for ``read`` and
-    ``add``; for other deeds they are told to the log only. ``subject_id`` names a further thing the event is about (a rule, an import, a request). ``opened`` is
-    when the emergency opening was made under which it is asked. ``reason`` is a closed word that the entry of what is
-    permitted bears (a case's outcome); a refusal has its own.
+    ``add``; for other deeds they are told to the log only. ``subject_id`` names a further thing the event is about (a
+    rule, an import, a request). ``opened`` is when the emergency opening was made under which it is asked. ``reason``
+    is a closed word that the entry of what is permitted bears (a case's outcome); a refusal has its own.
     """
 
     principal: Principal

@@ -1,8 +1,8 @@
 """Notices by choice: what a person wants to be told of in a vault's log, where, and what of it is new to them.
 
-The log is the truth: a notice is an access that stands there, and that somebody has seen it, an entry of their own look.
+The log is the truth: a notice is an access that stands there, and that somebody has seen it, an entry of their own.
 What is kept beside it is the choice, sealed under the vault's rules key: how much, an address that counts once a code
-sent there has come back, and how far the log was looked through. Emergencies are always told; nobody is asked about them.
+sent there has come back, and how far the log was looked through. Emergencies are told to all; nobody is asked.
 """
 
 import itertools
@@ -65,7 +65,8 @@ class Choice(
     """One person's choice and how far it has come. ``relation`` is as what they act, empty for the owner.
 
     ``seen`` is up to which entry the log was looked through, ``first`` the first entry of each organisation in it;
-    ``told`` up to which entry the last mail told, ``pending`` whether there is more since. ``code`` waits to come back from ``address``; ``sent`` tells that it was sent.
+    ``told`` up to which entry the last mail told, ``pending`` whether there is more since. ``code`` waits to come back
+    from ``address``; ``sent`` tells that it was sent.
     """
 
     alias: str
@@ -225,7 +226,7 @@ async def confirm(house: House, principal: Citizen | Proxy, alias: bytes, code: 
     def change(before: Choice) -> Choice:
         is_open = before.code and at_us - before.code_us <= _us(CODE_HOLDS) and before.tries < _CODE_TRIES
         if is_open and same(before.code.encode(), code.encode()):
-            return _changed(before, confirmed=True, code="", sent=False, told=newest)
+            return _changed(before, confirmed=True, code="", sent=False, told=newest, pending=False)
         return _changed(before, tries=before.tries + 1)
 
     if not (await _keep(house, principal, alias, change)).confirmed:

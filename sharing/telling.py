@@ -1,12 +1,12 @@
-"""The job that tells people by e-mail that something is new: the table of choices is its truth, the log what it tells of.
+"""The job that tells people by e-mail that something is new: the table of choices is its truth.
 
-1. A row that is due is claimed by a lease; a worker that dies loses it when that is over. 2. What the log has since the
-last look is looked through, and who chose must still be one who may read that log. 3. At most one mail an hour goes out;
-it says that something is new and nothing else, so that it may be read by anybody. 4. That it was sent is written to the row,
-if it still is ours.
+1. A row that is due is claimed by a lease; a worker that dies loses it when that is over.
+2. What the log has since the last look is looked through; who chose must still be one who may read that log.
+3. At most one mail an hour goes out, which says that something is new and nothing else: anybody may read it.
+4. That it was sent is written to the row, if it still is ours.
 
-A mail that was handed over by a worker who died before step 4 is handed over again, under the same Message-ID, by which a
-mail system can tell that it has it: SMTP knows no better (RFC 5321 4.5.5). None is lost.
+A mail that was handed over by a worker who died before step 4 is handed over again, under the same Message-ID, by which
+a mail system can tell that it has it: SMTP knows no better (RFC 5321 4.5.5). None is lost.
 """
 
 import logging
@@ -143,8 +143,8 @@ class Teller:
         choice = notices.opened(vault_state.keys, row.person, row.sealed)
         if not self._may_read(choice, vault_state, at):
             return self._keep(row, vault_state.keys, choice, due_us=0)
-        choice, is_new = self._caught_up(choice, row.vault)
-        mail = self._mail(row, choice, at, is_new=is_new)
+        choice = self._caught_up(choice, row.vault)
+        mail = self._mail(row, choice, at)
         if mail is not None:
             choice = self._handed_over(mail, choice, row.vault, at)
         return self._keep(row, vault_state.keys, choice, due_us=_due(choice, at))
@@ -159,17 +159,17 @@ class Teller:
         is_guardian = bytes.fromhex(choice.alias) in vault_state.profile.guardians
         return isinstance(verdict, Granted) and (not choice.relation or is_guardian)
 
-    def _caught_up(self, choice: Choice, vault: bytes) -> tuple[Choice, bool]:
-        """Look through what the log has since the last time; tell whether any of it is to be told by mail."""
+    def _caught_up(self, choice: Choice, vault: bytes) -> Choice:
+        """Look through what the log has since the last time, and note whether any of it is to be told."""
         found = self._since(vault, choice.seen)
         if not found:
-            return choice, False
+            return choice
         told = notices.matching(found, choice, choice.alias)
         others = [one for one in found if notices.is_access(one, choice.alias)]
         first = notices.firsts(others, choice.first)
-        seen = max(one.seq for one in found)
         pending = choice.pending or any(one.seq > choice.told for one in told)
-        return msgspec.structs.replace(choice, seen=seen, first=first, pending=pending), pending
+        seen = max(one.seq for one in found)
+        return msgspec.structs.replace(choice, seen=seen, first=first, pending=pending)
 
     def _since(self, vault: bytes, seen: int) -> list[Access]:
         found: list[Access] = []
@@ -182,13 +182,13 @@ class Teller:
                 return found
             before = fresh[-1].seq
 
-    def _mail(self, row: _Row, choice: Choice, at: datetime, *, is_new: bool) -> Mail | None:
+    def _mail(self, row: _Row, choice: Choice, at: datetime) -> Mail | None:
         """Return the mail that is to go out now, if any."""
         if choice.code and not choice.sent:
             named = self._name(row, f"code/{choice.code_us}")
             return Mail(MailKind.CODE, choice.address, named, choice.code)
         may_again = not choice.mailed_us or at >= moment(choice.mailed_us) + MAIL_EVERY
-        if choice.confirmed and (is_new or choice.pending) and may_again:
+        if choice.confirmed and choice.pending and may_again:
             return Mail(MailKind.NEWS, choice.address, self._name(row, f"news/{choice.told}"))
         return None
 

@@ -1,6 +1,6 @@
 """A citizen's own pages, also for one who acts for them: overview, measurements, new values, who looked."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app import cursor as cursors
 from app.security import principal, valv_of
@@ -21,17 +21,32 @@ from app.web.views import (
     Trend,
 )
 from app.wiring import Valv
+from audit.events import EventKind
+from audit.review import Access
 from consent.rules import RuleSet
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
 from policies.vocabulary import MEASUREMENTS, Category
-from sharing import adding, asking, granting, inherited, openings, paging, paper, reach, searching, summing
+from sharing import (
+    adding,
+    asking,
+    granting,
+    inherited,
+    notices,
+    openings,
+    paging,
+    paper,
+    reach,
+    searching,
+    summing,
+)
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
 from sharing.summing import Latest
 from vault.record import Origin, Provenance
 
-_ON_OVERVIEW = 5
+#: How many accesses stand on the overview, how many are counted as new at most, and how far the log is looked through.
+_ON_OVERVIEW, _NEWS, _LOOKED_AT_MOST = 5, 50, 1_000
 _MEASUREMENTS = Query(categories=MEASUREMENTS)
 
 
@@ -54,13 +69,13 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
     latest: tuple[Latest, ...] = ()
     if may.read or not may.anything:  # who may nothing is refused, and the log has it
         latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
-    entries, rules = await _looked(valv, own) if may.log else ((), RuleSet(0))
+    looked = await _looked(valv, own) if may.log else _Looked((), RuleSet(0), 0)
     unseen = await openings.unseen(house, own.principal, own.alias) if may.log else ()
     requests: tuple[AccessRequest, ...] = ()
     if may.manage:
         asked = await asking.requests_of(house, own.principal, own.alias)
         requests = tuple(labels.request(one) for one in asked)
-    pending = paper.pending(granting.about(rules, frozenset(may.manage)))
+    pending = paper.pending(granting.about(looked.rules, frozenset(may.manage)))
     reader, at = own.self_id, house.clock()
     offered = May(
         add=bool(may.add),
@@ -71,25 +86,44 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
     )
     return OverviewView(
         values.tiles(latest, lang_of(request)),
-        entries,
+        looked.entries,
         requests,
-        len(rules.rules),
+        len(looked.rules.rules),
         tuple(labels.card(valv, one, reader=reader, at=at) for one in pending),
         tuple(labels.entry(one, reader=reader) for one in unseen),
+        looked.news,
         offered,
     )
 
 
-async def _looked(valv: Valv, own: Owner) -> tuple[tuple[AccessEntry, ...], RuleSet]:
-    """Return who looked lately, and the rules."""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Who looked lately, the rules, and how much is new; an emergency has a notice of its own."""
+
+    entries: tuple[AccessEntry, ...]
+    rules: RuleSet
+    news: int
+
+
+async def _looked(valv: Valv, own: Owner) -> _Looked:
+    reader = own.self_id
+    choice = await notices.choice_of(valv.house, own.principal, own.alias)
+
+    def is_others(access: Access) -> bool:
+        return not access.is_automatic and not labels.is_by(access.actor, reader)
+
     found = await searching.of_vault(
         valv.house,
         own.principal,
         own.alias,
-        keep=lambda access: not access.is_automatic and not labels.is_by(access.actor, own.self_id),
-        wanted=_ON_OVERVIEW,
+        keep=lambda one: is_others(one) or notices.is_access(one, reader) or notices.is_look(one, reader),
+        wanted=_NEWS,
+        most=_LOOKED_AT_MOST,
     )
-    return labels.entries(valv, found.accesses, found.rules, reader=own.self_id), found.rules
+    lately = [one for one in found.accesses if is_others(one)][:_ON_OVERVIEW]
+    news = notices.news(found.accesses, choice, reader)
+    new = sum(one.kind is not EventKind.EMERGENCY for one in news.accesses[: news.unseen])
+    return _Looked(labels.entries(valv, lately, found.rules, reader=reader), found.rules, new)
 
 
 # --- measurements

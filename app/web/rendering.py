@@ -30,6 +30,7 @@ from app.web import words
 from app.web.formats import Formats, Lang
 from app.web.views import AccessShow, Chrome, Period, PersonaGroup
 from policies.vocabulary import Category, Purpose
+from sharing.notices import Tell
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -111,6 +112,7 @@ _VOCABULARIES = {
     "all_purposes": tuple(Purpose),
     "grantee_kinds": tuple(words.GRANTEE_GROUP),
     "periods": tuple(Period),
+    "tells": tuple(Tell),
     "persona_groups": tuple(PersonaGroup),
 }
 _OWN_NAMES = {Lang.SV: "Svenska", Lang.EN: "English"}

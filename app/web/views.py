@@ -76,6 +76,9 @@ GET  /accesses                              show (AccessShow), who, unit, catego
                                             purpose, first, last, before (cursor)
 GET  /accesses/print                        the same but before                        AccessesPrintView     accesses_print.html
 GET  /accesses/download                     as /accesses                               (the file: AuditEvents)
+GET  /notices                                                                          NoticesView           notices.html
+POST /notices                               tell*, address                             → 303 the same        notices.html if errors
+POST /notices/confirm                       code*                                      → 303 the same        notices.html if errors
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
@@ -111,6 +114,7 @@ from audit.events import Activity, ActorKind, Decision, EventKind
 from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from sharing.asking import RequestState
+from sharing.notices import Tell
 from vault.record import AuthorKind, Origin
 
 # --- around every page ---
@@ -151,6 +155,8 @@ class Notice(StrEnum):
     EMERGENCY_REFUSED = "emergency-refused"
     EMERGENCY_ALLOWED = "emergency-allowed"
     IMPORT_UNDONE = "import-undone"
+    NOTICES_CHOSEN = "notices-chosen"
+    ADDRESS_CONFIRMED = "address-confirmed"
     LOGGED_OUT = "logged-out"
 
 
@@ -234,6 +240,9 @@ class FieldProblem(StrEnum):
     ONESELF = "oneself"
     END_OR_OPEN = "end-or-open"
     MAY_NOT_SHARE = "may-not-share"
+    NOT_AN_ADDRESS = "not-an-address"
+    WRONG_CODE = "wrong-code"
+    CODE_JUST_SENT = "code-just-sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +406,7 @@ class May:
 class OverviewView:
     """The citizen's first page: latest value by category, what is new, what to do next.
 
-    ``openings`` are emergency openings that the reader has not looked at yet.
+    ``openings`` are emergency openings that the reader has not looked at yet, ``news`` how many notices.
     """
 
     latest: tuple[Reading, ...]
@@ -406,6 +415,7 @@ class OverviewView:
     rules: int = 0
     papers: tuple["RuleCard", ...] = ()
     openings: tuple["AccessEntry", ...] = ()
+    news: int = 0
     may: May = field(default_factory=May)
 
 
@@ -842,6 +852,32 @@ class AccessesPrintView:
     show: AccessShow
     accesses: AccessesView
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesView:
+    """What somebody is told of, and how: ``entries`` newest first, of which the ids in ``new`` were not looked at yet.
+
+    ``address`` gets mail once it is ``confirmed``; till then it ``awaits_code``. ``has_mail`` tells whether this
+    installation sends any, ``failed`` that the last one was not taken.
+    """
+
+    tell: Tell
+    entries: tuple[AccessEntry, ...]
+    form: FormState
+    new: frozenset[str] = frozenset()
+    address: str = ""
+    confirmed: bool = False
+    awaits_code: bool = False
+    has_mail: bool = True
+    failed: bool = False
+
+    @property
+    def chosen(self) -> FormState:
+        """The form of the choice: as it was sent where that was wrong, else as it is kept."""
+        if self.form.values:
+            return self.form
+        return FormState({"tell": (self.tell,), "address": (self.address,)}, self.form.errors)
 
 
 @dataclass(frozen=True, slots=True)

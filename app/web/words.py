@@ -14,6 +14,7 @@ from identity.principal import Relation
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.asking import RequestState
+from sharing.notices import Tell
 from vault.record import AuthorKind, Origin
 
 
@@ -254,6 +255,8 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.EMERGENCY_REFUSED: N_("Du har sagt nej. Ingen får se något genom nödöppning."),
     Notice.EMERGENCY_ALLOWED: N_("Ditt nej är tillbakataget. Nödöppning går igen."),
     Notice.IMPORT_UNDONE: N_("Inläsningen är ångrad. Det som bara den förde in är borta."),
+    Notice.NOTICES_CHOSEN: N_("Sparat. Så här får du besked från och med nu."),
+    Notice.ADDRESS_CONFIRMED: N_("Adressen är bekräftad. Vi skriver dit när något är nytt."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
 
@@ -295,6 +298,11 @@ PROBLEM: Mapping[StrEnum, str] = {
     ),
     FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
+    FieldProblem.NOT_AN_ADDRESS: N_("Skriv en e-postadress, till exempel namn@exempel.se"),
+    FieldProblem.WRONG_CODE: N_(
+        "Koden stämmer inte, eller är för gammal. Spara adressen igen för att få en ny"
+    ),
+    FieldProblem.CODE_JUST_SENT: N_("Vi skickade nyss en kod. Vänta ett par minuter"),
 }
 
 RULE_TERM: Mapping[StrEnum, str] = {
@@ -325,7 +333,14 @@ UNKNOWN: Mapping[StrEnum, str] = {
     Unknown.NO_FACTS: N_("Raden säger inte tillräckligt om den som frågade."),
 }
 
+TELL: Mapping[StrEnum, str] = {
+    Tell.EVERY: N_("Varje gång någon har tittat eller lagt till"),
+    Tell.FIRST: N_("Första gången en vård- eller omsorgsgivare har tittat eller lagt till"),
+    Tell.EMERGENCY: N_("Bara nödöppningar"),
+}
+
 _TABLES = (
+    TELL,
     RULE_TERM,
     UNKNOWN,
     CATEGORY,

@@ -16,6 +16,7 @@ from consent.moving import Missing
 from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from sharing.again import Unknown
+from sharing.notices import Tell
 from vault.record import AuthorKind, Origin
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -936,6 +937,47 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         "accesses_print.html",
         v.AccessesPrintView("Anna Lindqvist", NOW, v.AccessShow.ALL, v.AccessesView(v.FormState(), ()), 0),
         chrome("/accesses/print", ANNA),
+    ),
+    "notices": (
+        "notices.html",
+        v.NoticesView(
+            Tell.FIRST,
+            ENTRIES[:2],
+            v.FormState(),
+            frozenset({ENTRIES[0].id}),
+            address="anna@example.se",
+            confirmed=True,
+            failed=True,
+        ),
+        chrome("/notices", ANNA),
+    ),
+    "notices-code": (
+        "notices.html",
+        v.NoticesView(
+            Tell.EVERY,
+            (),
+            v.FormState({}, (v.FieldError("code", v.FieldProblem.WRONG_CODE),)),
+            address="anna@example.se",
+            awaits_code=True,
+        ),
+        chrome("/notices", ANNA),
+    ),
+    "notices-error": (
+        "notices.html",
+        v.NoticesView(
+            Tell.EVERY,
+            (),
+            v.FormState(
+                {"tell": ("every",), "address": ("anna",)},
+                (v.FieldError("address", v.FieldProblem.NOT_AN_ADDRESS),),
+            ),
+        ),
+        chrome("/notices", ANNA),
+    ),
+    "notices-no-mail": (
+        "notices.html",
+        v.NoticesView(Tell.EMERGENCY, (), v.FormState(), has_mail=False),
+        chrome("/notices", ANNA),
     ),
     "own-accesses": (
         "own_accesses.html",

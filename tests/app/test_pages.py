@@ -204,6 +204,8 @@ CITIZENS = (
     "/mandates/new",
     "/inherited",
     "/accesses",
+    "/accesses/print",
+    "/notices",
 )
 FORMS = {
     "anna": (
@@ -223,6 +225,8 @@ FORMS = {
         "/sharing/move",
         "/sharing/move/new",
         f"/sharing/{'0' * 32}/confirm",
+        "/notices",
+        "/notices/confirm",
         "/mandates",
         "/mandates/preview",
         f"/mandates/{'0' * 32}/end",
