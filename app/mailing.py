@@ -73,22 +73,25 @@ class Mailer:
             MailError: it has not.
         """
         try:
-            with self._connected() as smtp:
+            with self._connection() as smtp:
+                self._greet(smtp)
                 smtp.send_message(self._message(mail, at))
         except (smtplib.SMTPException, OSError, ValueError):
             raise MailError("the mail was not taken") from None
 
-    def _connected(self) -> smtplib.SMTP:
-        server, secure = self.server, ssl.create_default_context()
+    def _connection(self) -> smtplib.SMTP:
+        server = self.server
         if server.is_tls:
-            smtp: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=_SECONDS, context=secure)
-        else:
-            smtp = smtplib.SMTP(server.host, server.port, timeout=_SECONDS)
-            if server.host not in _LOCAL:
-                smtp.starttls(context=secure)
+            secure = ssl.create_default_context()
+            return smtplib.SMTP_SSL(server.host, server.port, timeout=_SECONDS, context=secure)
+        return smtplib.SMTP(server.host, server.port, timeout=_SECONDS)
+
+    def _greet(self, smtp: smtplib.SMTP) -> None:
+        server = self.server
+        if not server.is_tls and server.host not in _LOCAL:
+            smtp.starttls(context=ssl.create_default_context())
         if server.user:
             smtp.login(server.user, server.password)
-        return smtp
 
     def _message(self, mail: Mail, at: datetime) -> EmailMessage:
         message = EmailMessage()

@@ -202,11 +202,13 @@ async def choose(
 
     def change(before: Choice) -> Choice:
         told = _changed(before, tell=tell)
-        if address is None or address == before.address:
+        if address is None or (address == before.address and before.confirmed):
             return told
         if not address:
             return _changed(told, address="", confirmed=False, code="")
         if before.code_us > 0 and 0 <= at_us - before.code_us < _us(CODE_EVERY):
+            if address == before.address:
+                return told
             raise NoticeError("wait")
         new = {"address": address, "confirmed": False, "code": code, "code_us": at_us}
         return _changed(told, **new, sent=False, tries=0, failures=0)

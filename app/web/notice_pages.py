@@ -1,4 +1,4 @@
-"""What somebody is told of, and how: the list of what is new, the choice, and the code that an address is confirmed by."""
+"""What somebody is told of, and how: the list of what is new, the choice, and the code that confirms an address."""
 
 from app.errors import BadRequestError
 from app.security import demand_fresh, valv_of
