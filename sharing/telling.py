@@ -205,7 +205,7 @@ class Teller:
         except MailError:
             if entry is not None:
                 refused = {"decision": Decision.REFUSE, "reason": "not-sent"}
-                self._house.log.follow(
+                self._house.log.append_now(
                     self._event(vault, at, kind=EventKind.OUTCOME, outcome_of=entry, **refused)
                 )
             return msgspec.structs.replace(choice, failures=choice.failures + 1)
