@@ -115,6 +115,13 @@ def news(accesses: Iterable[Access], choice: Choice, reader: str) -> News:
     return News(tuple(told), sum(one.id in fresh for one in told))
 
 
+def before_this_look(accesses: Iterable[Access], reader: str) -> list[Access]:
+    """Return accesses (newest first) without the reader's newest look: the one by which they are looking now."""
+    listed = list(accesses)
+    now = next((place for place, one in enumerate(listed) if is_look(one, reader)), len(listed))
+    return listed[:now] + listed[now + 1 :]
+
+
 def matching(accesses: Iterable[Access], choice: Choice, reader: str) -> list[Access]:
     """Return those of accesses (newest first) that a choice asks for."""
     listed = [one for one in accesses if is_access(one, reader)]

@@ -63,7 +63,7 @@ async def _show(request: Asked, state: FormState, status: int = 200) -> Answer:
         most=_LOOKED,
         subject=notices.LOOKED,
     )
-    news = notices.news(found.accesses, choice, own.self_id)
+    news = notices.news(notices.before_this_look(found.accesses, own.self_id), choice, own.self_id)
     view = NoticesView(
         choice.tell,
         labels.entries(valv, news.accesses, found.rules, reader=own.self_id),
