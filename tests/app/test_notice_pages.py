@@ -76,7 +76,7 @@ async def test_what_is_new_is_counted_on_the_overview_until_it_was_looked_at(
     listed = (await browser.get("/notices")).text
     assert "Nina Exempelkvist" in listed
     assert ">Nytt</strong>" in listed
-    assert "Du har" not in (await browser.get("/")).text
+    assert "besked</h2>" not in (await browser.get("/")).text
     assert ">Nytt</strong>" not in (await browser.get("/notices")).text
 
 
