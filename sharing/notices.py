@@ -7,7 +7,6 @@ sent there has come back, and how far the log was looked through. Emergencies ar
 
 import itertools
 import re
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +21,7 @@ from audit.review import Access
 from identity.principal import Citizen, Proxy
 from keys.envelope import context, microseconds, open_box, seal_box
 from keys.keystore import KeyStore, VaultKeys
-from keys.primitives import CannotOpenError, MalformedError, same
+from keys.primitives import CannotOpenError, MalformedError, chance, same
 from policies.vocabulary import Deed
 from sharing.house import House
 from vault.database import rows, run
@@ -205,7 +204,7 @@ async def choose(
     """
     if address and (len(address) > _LONGEST or ADDRESS.fullmatch(address) is None):
         raise NoticeError("address")
-    at_us, code = microseconds(house.clock()), f"{secrets.randbelow(10**6):06d}"
+    at_us, code = microseconds(house.clock()), f"{int.from_bytes(chance(8)) % 10**6:06d}"
 
     def change(before: Choice) -> Choice:
         told = _changed(before, tell=tell)

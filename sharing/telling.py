@@ -10,7 +10,6 @@ a mail system can tell that it has it: SMTP knows no better (RFC 5321 4.5.5). No
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from consent.judge import Granted, Matter, Need, judge
 from identity.principal import Citizen, Person, Principal, Proxy, Relation, System
 from keys.envelope import microseconds, moment
 from keys.keystore import VaultKeys
+from keys.primitives import chance
 from policies.vocabulary import Deed
 from sharing import notices
 from sharing.house import House
@@ -130,7 +130,7 @@ class Teller:
         if not found:
             return None
         vault, person, box, before = (bytes(one) for one in found[0])
-        lease = secrets.token_bytes(_OWNER_SIZE)
+        lease = chance(_OWNER_SIZE)
         values = (lease, microseconds(at + LEASE), vault, person, before, box)
         return _Row(vault, person, box, lease) if run(connection, _CLAIM, values).rowcount == 1 else None
 

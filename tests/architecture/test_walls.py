@@ -136,6 +136,7 @@ def test_no_receipt_or_authorization_is_copied_with_changes_elsewhere() -> None:
                 "sharing/emergency.py",
             ),
         ),
+        (("smtplib", "ssl"), ("app/mailing.py",)),
         (("psycopg",), ("vault/database.py", "audit/")),
         (("sqlite3",), ("keys/keystore.py", "vault/database.py", "audit/", "app/")),
         (("subprocess",), ("importers/intake.py", "audit/verify_processes.py", "app/")),
