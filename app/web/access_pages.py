@@ -20,7 +20,7 @@ from sharing.searching import Found
 from vault.resource import to_json
 
 #: One page looks through no more than this, so that it is there in 50 ms whatever is asked for (docs/performance.md).
-_ON_A_PAGE, _LOOKED_AT_ONCE = 50, 1_600
+_ON_A_PAGE, _LOOKED_AT_ONCE = 50, 1_200
 #: A print is of a whole period; no longer one is looked through at once than this, and it says where it ends.
 _PRINTED, _LOOKED = 5_000, 20_000
 

@@ -23,7 +23,7 @@ from vault import state
 
 ENTRIES = 100_000
 LIMIT_MS = 50.0
-_GROUP = 2_000
+_GROUP = 100
 _PEOPLE = 200
 #: What is asked for, and what comes after ``/accesses``. The last finds nothing and looks as far as one page does.
 PAGES = {
