@@ -17,6 +17,7 @@ VALV_EMERGENCY       how long an emergency opening lasts: ``hour`` (default) or 
 VALV_SMTP            ``smtp://host:port`` or ``smtps://…``, with ``user:password@``: mail says that something is new
 VALV_SMTP_FROM       the address that it comes from; needed with VALV_SMTP
 VALV_RELATION        whether a patient relation is ``stated`` by asking (default) or must be ``on-record``
+VALV_STAFF_NAMES     whether the citizen's log names staff: ``named`` (default), or tells their ``role`` and unit alone
 ===================  ========================================================================================
 """
 
@@ -36,6 +37,7 @@ VARIANTS = {
     "blocked-data": "VALV_BLOCKED_DATA",
     "emergency": "VALV_EMERGENCY",
     "relation": "VALV_RELATION",
+    "staff-names": "VALV_STAFF_NAMES",
 }
 
 

@@ -18,7 +18,7 @@ from consent.questions import Acts, Organisation
 from consent.rules import RuleSet
 from identity.principal import Principal, Staff
 from policies.vocabulary import Deed
-from sharing.accesses import own_organisation
+from sharing.accesses import as_told, own_organisation
 from sharing.house import House, purpose_of
 
 CHUNK = 200
@@ -71,7 +71,8 @@ async def of_vault(
         before = end if before is None else min(before, end)
 
     def fetch(start: int | None, limit: int) -> list[Entry]:
-        return house.log.entries_of_vault(vault, before_seq=start, limit=limit)
+        entries = house.log.entries_of_vault(vault, before_seq=start, limit=limit)
+        return as_told(house, principal, vault_state, entries)
 
     accesses, rest = await _search(fetch, keep, before, wanted, since, most)
     return Found(accesses, rest, vault_state.rules)

@@ -132,7 +132,7 @@ def _who(actor: Actor, pattern: _Pattern) -> dict[str, Any]:
 
 def _named(actor: Actor) -> dict[str, Any]:
     who: dict[str, Any] = {"display": ", ".join(filter(None, (actor.name, actor.title, actor.unit_name)))}
-    if actor.kind is ActorKind.STAFF:
+    if actor.kind is ActorKind.STAFF and actor.id:  # a policy may keep back who it was
         who["identifier"] = {"system": HSA, "value": actor.id}
     return who
 

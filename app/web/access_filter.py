@@ -59,7 +59,10 @@ class Sieve:
         """Tell whether an access is asked for."""
         self.looked += 1
         actor = access.actor
-        who, unit = self._tag(f"who/{actor.kind}/{actor.id}"), self._tag(f"unit/{actor.unit_id}")
+        who, unit = (
+            self._tag(f"who/{actor.kind}/{actor.id or actor.commission}"),
+            self._tag(f"unit/{actor.unit_id}"),
+        )
         if not _is_shown(access, self.show, self._reader):
             return False
         self._people.setdefault(who, _name(actor))

@@ -2,10 +2,18 @@
 
 import json
 import re
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
+import pytest
+
 from app.demo import HEALTH_CENTRE, HOME_CARE
+from app.wiring import Valv
 from audit.events import Activity, EventKind
+from identity.principal import Citizen, Person
+from policies.engine import INSTALLED, LAW_IN_FORCE, Policies
+from sharing import accesses
 from tests.app import test_pages
 from tests.app.test_auditevent import hold
 from tests.app.test_pages import ANNA, HOME, UNIT, Browser, add_pressure, alias, share, unshare_all
@@ -214,3 +222,64 @@ async def test_a_citizen_has_no_acts_of_staff(browser: Browser) -> None:
     """The page is staff's alone."""
     await browser.log_in("anna")
     assert (await browser.get("/staff/accesses")).status_code == 403
+
+
+# --- by name, or by role
+
+
+@pytest.fixture
+def by_role(valv: Valv) -> Iterator[None]:
+    """Have the policies by which nobody is told who it was."""
+    gate = valv.house.gate
+    named = gate.policies
+    object.__setattr__(gate, "policies", Policies.load(INSTALLED, {**LAW_IN_FORCE, "staff-names": "role"}))
+    yield
+    object.__setattr__(gate, "policies", named)
+
+
+@pytest.mark.usefixtures("by_role")
+async def test_where_policy_says_so_staff_are_told_by_role(browser: Browser, other: Browser) -> None:
+    """In the list, its filter, the print, the file and a past decision: a name in one of them would be all of them."""
+    await _look(browser, other)
+    pages = [
+        (await browser.get(path)).text for path in ("/accesses", "/accesses/print", "/accesses/download", "/")
+    ]
+    (entry, *_) = re.findall(r'href="/accesses/([0-9a-f]{32})"', pages[0])
+    pages.append((await browser.get(f"/accesses/{entry}")).text)
+    for page in pages:
+        assert NURSE not in page
+        assert CARER not in page
+        assert "SE2321009905-TESTP" not in page
+    assert "Distriktssköterska" in _listed(pages[0])
+    assert "vårdcentral" in _listed(pages[0])
+    people = _options(pages[0], "who")
+    assert len(people) > 1
+    nurse = next(id_ for name, id_ in people.items() if "Distriktssköterska" in name)
+    found = _listed((await browser.get(f"/accesses?who={nurse}")).text)
+    assert "Exempelby vårdcentral" in found
+    assert "hemtjänst" not in found
+
+
+@pytest.mark.usefixtures("by_role")
+async def test_the_log_keeps_the_name_and_the_supervisor_sees_it(browser: Browser, other: Browser) -> None:
+    """Who answers for staff must know whom to ask; staff see their own."""
+    await _look(browser, other)
+    await other.log_in("supervisor-region")
+    assert NURSE in (await other.get("/review?show=all")).text
+    await other.log_in("nurse-vc")
+    assert NURSE in _listed((await other.get("/staff/accesses")).text)
+
+
+@pytest.mark.usefixtures("by_role")
+async def test_the_log_over_the_interface_keeps_the_name_back_too(browser: Browser, other: Browser) -> None:
+    """Pages and machines are told alike."""
+    await _look(browser, other)
+    house = browser.valv.house
+    anna = Citizen(Person(bytes.fromhex(alias(browser.valv, ANNA)), "Anna Exempelsson", date(1975, 3, 25)))
+    found = await accesses.mine(house, anna, anna.person.alias)
+    staff = [one.event.actor for one in found.entries if one.event and one.event.actor.kind == "staff"]
+    assert staff
+    assert {(one.id, one.name == NURSE) for one in staff} == {("", False)}
+    tags = {one.commission for one in staff}
+    assert len(tags) > 1
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in tags)
