@@ -126,7 +126,7 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
     _keep_memory_apart()
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, lambda *_: over.set())
-    jobs = Jobs(valv.intake, broker=settings.broker_url)
+    jobs = Jobs(valv.intake, teller=valv.teller, broker=settings.broker_url)
     jobs.work()
     print("Hälsovalvet: jobs", flush=True)  # noqa: T201
     over.wait()

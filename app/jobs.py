@@ -16,6 +16,7 @@ from celery import Celery
 from celery.worker import state as celery_state
 
 from importers.intake import Intake
+from sharing.telling import Teller
 
 SWEEP_SECONDS = 1.0
 WORKERS = 2
@@ -41,15 +42,15 @@ CELERY.conf.update(
 )
 
 #: Whose job tables this process sweeps.
-_worked: list[Intake] = []
+_worked: list[Intake | Teller] = []
 
 
 @CELERY.task(name="sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Run what waits in the job tables of this process; what this sweep cannot do, the next one does."""
-    for intake in tuple(_worked):
+    for one in tuple(_worked):
         try:
-            intake.run_waiting()
+            one.run_waiting()
         except Exception as fault:  # noqa: BLE001 a sweep that fails must not end the sweeping
             _LOG.warning("the job table could not be swept: %s", type(fault).__name__)
 
@@ -57,10 +58,12 @@ def sweep() -> None:
 class Jobs:
     """One installation's queue in this process, and its worker where :meth:`work` is called."""
 
-    def __init__(self, intake: Intake, *, broker: str = "") -> None:
+    def __init__(self, intake: Intake, *, teller: Teller | None = None, broker: str = "") -> None:
         CELERY.conf.broker_url = broker or EMBEDDED
         CELERY.conf.broker_transport_options = {} if broker else {"polling_interval": _LOOKS_UP}
-        self._intake = intake
+        self._works: list[Intake | Teller] = (
+            [intake] if teller is None else [teller, intake]
+        )  # mail is short, an import may be long
         self._asked, self._begun, self._over = threading.Event(), threading.Event(), threading.Event()
         self._pool: Any = None
         self._threads: list[threading.Thread] = []
@@ -75,13 +78,14 @@ class Jobs:
 
     def work(self) -> None:
         """Start a worker in threads of this process."""
-        _worked.append(self._intake)
+        _worked.extend(self._works)
         celery_state.should_stop = None
         self._begin(self._work)
 
     def stop(self) -> None:
         """End queue and worker; what runs is given back, for another worker or the next start."""
-        self._intake.stop()
+        for one in self._works:
+            one.stop()
         celery_state.should_stop = 0  # an exit code: Celery's own way of being told from another thread
         self._over.set()
         self._asked.set()  # a last word, so that the embedded worker looks up and ends
@@ -89,8 +93,9 @@ class Jobs:
             self._pool.stop()  # which waits for what runs
         for thread in self._threads:
             thread.join(_LISTENS_ON)
-        if self._intake in _worked:
-            _worked.remove(self._intake)
+        for one in self._works:
+            if one in _worked:
+                _worked.remove(one)
 
     def _begin(self, run: Callable[[], None]) -> None:
         thread = threading.Thread(target=run, name="jobs", daemon=True)

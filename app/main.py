@@ -67,7 +67,7 @@ def schema_json(request: Request[object, object, State]) -> dict[str, object]:
 
 def application(valv: Valv) -> Litestar:
     """Return the application that serves one installation."""
-    jobs = Jobs(valv.intake, broker=valv.settings.broker_url)
+    jobs = Jobs(valv.intake, teller=valv.teller, broker=valv.settings.broker_url)
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ from sqlmodel import SQLModel
 from app.tables import InstallationRow
 from identity.tables import BranchRow, LookupRow, SessionRow
 from importers.tables import ImportClaimRow, ImportRow
-from sharing.tables import AccessRequestRow, CaseWordsRow, ControlRow, EmergencyOpeningRow
+from sharing.tables import AccessRequestRow, CaseWordsRow, ControlRow, EmergencyOpeningRow, NoticeRow
 from vault.tables import (
     AliasRow,
     DrawerRow,
@@ -37,6 +37,7 @@ MODELS: tuple[type[SQLModel], ...] = (
     EmergencyOpeningRow,
     CaseWordsRow,
     ControlRow,
+    NoticeRow,
 )
 
 METADATA = MetaData()

@@ -14,7 +14,10 @@ VALV_CONTROLLER      who is controller (personuppgiftsansvarig) of new vaults; a
 VALV_LAWFUL_BASIS    which basis policy holds: ``consent`` (default) or ``blocks-only``
 VALV_BLOCKED_DATA    whether staff are told in an emergency that something is blocked: ``told`` (default), ``untold``
 VALV_EMERGENCY       how long an emergency opening lasts: ``hour`` (default) or ``day``
+VALV_SMTP            ``smtp://host:port`` or ``smtps://…``, with ``user:password@``: mail says that something is new
+VALV_SMTP_FROM       the address that it comes from; needed with VALV_SMTP
 VALV_RELATION        whether a patient relation is ``stated`` by asking (default) or must be ``on-record``
+VALV_STAFF_NAMES     whether the citizen's log names staff: ``named`` (default), or tells their ``role`` and unit alone
 ===================  ========================================================================================
 """
 
@@ -24,7 +27,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from app.mailing import Server
 from policies.engine import LAW_IN_FORCE
+from sharing.notices import ADDRESS
 
 #: The setting by which each variant of the policies is chosen.
 VARIANTS = {
@@ -32,6 +37,7 @@ VARIANTS = {
     "blocked-data": "VALV_BLOCKED_DATA",
     "emergency": "VALV_EMERGENCY",
     "relation": "VALV_RELATION",
+    "staff-names": "VALV_STAFF_NAMES",
 }
 
 
@@ -55,6 +61,8 @@ class Settings:
     controller: str = ""
     database_url: str = field(default="", repr=False)  # it may hold a password
     broker_url: str = field(default="", repr=False)  # and so may this
+    smtp: str = field(default="", repr=False)  # and this
+    smtp_from: str = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -79,6 +87,8 @@ class Settings:
             controller=environment.get("VALV_CONTROLLER", ""),
             database_url=_database_url(environment.get("VALV_DATABASE_URL", "")),
             broker_url=_broker_url(environment.get("VALV_BROKER_URL", "")),
+            smtp=(smtp := _smtp(environment.get("VALV_SMTP", ""))),
+            smtp_from=_sender(environment.get("VALV_SMTP_FROM", ""), smtp),
         )
 
     @property
@@ -148,6 +158,21 @@ def _broker_url(text: str) -> str:
         raise SettingsError(
             "VALV_BROKER_URL: write amqp://user:password@host/vhost; without it, none is used"
         )
+    return text
+
+
+def _smtp(text: str) -> str:
+    try:
+        if text:
+            Server.parse(text)
+    except ValueError:
+        raise SettingsError("VALV_SMTP: write smtp://host:port; without it, no mail is sent") from None
+    return text
+
+
+def _sender(text: str, smtp: str) -> str:
+    if (text or smtp) and not ADDRESS.fullmatch(text):
+        raise SettingsError("VALV_SMTP_FROM: the address that mail comes from, needed with VALV_SMTP")
     return text
 
 

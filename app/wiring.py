@@ -15,6 +15,7 @@ from app.demo import CONTROLLER as DEMO_CONTROLLER
 from app.demo import branches as demo_branches
 from app.demo import population as demo_population
 from app.demo import seed_directory
+from app.mailing import Mailer, Server
 from app.migrate import upgrade
 from app.settings import Settings, SettingsError
 from app.tables import InstallationRow
@@ -36,6 +37,7 @@ from policies.sampling import Criteria
 from sharing import vaults
 from sharing.house import House
 from sharing.signing import Press
+from sharing.telling import Teller
 from vault import state
 from vault.database import Database, DatabaseUnavailableError
 
@@ -53,7 +55,8 @@ class InstallationError(Exception):
 class Valv:
     """One installation, open.
 
-    ``receipts`` signs those of rules, ``press`` makes signed documents; ``population`` is the register that logins ask.
+    ``receipts`` signs those of rules, ``press`` makes signed documents; ``teller`` sends mail, where there is a server;
+    ``population`` is the register that logins ask.
     """
 
     settings: Settings
@@ -62,6 +65,7 @@ class Valv:
     intake: Intake
     issuer: Issuer
     receipts: Signer
+    teller: Teller | None
     population: Population
     origin: str
     press: Press
@@ -158,6 +162,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         ),
         issuer=Issuer.of(keystore, name=told.origin),
         receipts=Signer.of(keystore, label="consent-receipts"),
+        teller=_teller(settings, house),
         population=demo_population() if told.demo else Population(()),
         origin=told.origin,
         press=Press(DOCUMENT_FONTS, CertificateIssuer.of(keystore, name=told.origin, at=clock())),
@@ -200,6 +205,14 @@ def is_demo(settings: Settings) -> bool | None:
         return database.read_now(_installation).demo
     finally:
         database.close()
+
+
+def _teller(settings: Settings, house: House) -> Teller | None:
+    """Return who tells people by e-mail, where the operator named a server."""
+    if not settings.smtp:
+        return None
+    mailer = Mailer(Server.parse(settings.smtp), settings.smtp_from)
+    return Teller(house, lambda mail: mailer.send(mail, at=house.clock()))
 
 
 def _up_to_date(settings: Settings) -> Database:

@@ -50,6 +50,8 @@ class EventKind(StrEnum):
     EMERGENCY = "emergency"  # a vault was opened in an emergency (nödöppning)
     ACCESS_REQUEST = "access-request"
     READ_LOG = "read-log"
+    NOTICE_CHOICE = "notice-choice"  # the citizen, or a guardian, chose what to be told of and how
+    NOTIFY = "notify"  # an e-mail said that something is new
     REVIEW = "review"  # a supervisor read what an organisation's staff did
     QUESTION = "question"  # the citizen asked why somebody had looked
     CASE = "case"  # a supervisor took up an access, asked its user about it, or decided what it was

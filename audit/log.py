@@ -199,6 +199,11 @@ class AuditLog:
         """Return what a provider's or an authority's staff and systems did, newest first, under its keys."""
         return self._entries_of(body.organisation_scope(identifier), before_seq, limit)
 
+    def number_after(self, at: datetime) -> int:
+        """Return the number of the first entry that is younger than a time, or that the next one will have."""
+        with self._reading() as connection:
+            return store.first_after(connection, microseconds(at))
+
     def _entries_of(self, scope: str, before: int | None, limit: int) -> list[Entry]:
         with self._reading() as connection:
             name = self._pseudonym(scope)

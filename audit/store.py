@@ -168,6 +168,18 @@ def by_seq(connection: Connection, seq: int) -> Stored | None:
     return _found(connection.execute(_SELECT + "WHERE seq = ?", (seq,)).fetchone())
 
 
+def first_after(connection: Connection, at_us: int) -> int:
+    """Return the number of the first entry that is younger than a time; the log's times never go back."""
+    low, high = 0, listed(connection)[0]
+    while low < high:
+        middle = (low + high) // 2
+        found = by_seq(connection, middle)
+        if found is None:
+            raise LookupError("the log lacks an entry")
+        low, high = (middle + 1, high) if found.leaf.at_us <= at_us else (low, middle)
+    return low
+
+
 def by_id(connection: Connection, entry_id: bytes) -> Stored | None:
     """Return one entry by its id."""
     return _found(connection.execute(_BY_ID, (entry_id,)).fetchone())

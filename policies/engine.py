@@ -31,6 +31,7 @@ LAW_IN_FORCE: Mapping[str, str] = {
     "blocked-data": "told",
     "emergency": "hour",
     "relation": "stated",
+    "staff-names": "named",
 }
 
 #: The policies that come with the product.

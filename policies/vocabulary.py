@@ -62,6 +62,7 @@ class Deed(StrEnum):
     MANAGE = "manage"  # the owner's matters: rules, imports, answers to requests, export, erasure
     BLOCK = "block"  # what the owner alone decides: blocks (spärr), lifting them, and who acts for them
     READ_LOG = "read-log"  # who accessed my vault
+    KNOW_STAFF = "know-staff"  # be told, in that log, by name which professional acted
     REVIEW_LOG = "review-log"  # supervisor: accesses by an organisation's own staff
     ANSWER_FOR = "answer-for"  # staff: see what they did themselves, and say why
     LOOKUP = "lookup"  # exchange a personal number for the vault's public id, which tells nothing

@@ -1,16 +1,21 @@
 """Who has looked: a citizen's own log, and a supervisor's view of their organisation's staff. Asking is logged."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from audit.entry import Entry
-from audit.events import Activity, Actor, EventKind
+from audit.events import Activity, Actor, ActorKind, Event, EventKind
 from consent.gate import Ask, Authorization
+from consent.judge import Granted, Matter, Need, judge
 from consent.questions import Organisation
 from consent.rules import RuleSet
 from identity.principal import Principal, Staff
 from policies.vocabulary import Deed
 from sharing.house import House, purpose_of
+from vault.state import VaultState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,8 @@ async def mine(
     """
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
     await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ)
-    return _page(house.log.entries_of_vault(vault_state.vault, before_seq=before, limit=limit), limit)
+    entries = house.log.entries_of_vault(vault_state.vault, before_seq=before, limit=limit)
+    return _page(as_told(house, principal, vault_state, entries), limit)
 
 
 async def proof(house: House, principal: Principal, alias: bytes, entry_id: bytes) -> str:
@@ -61,6 +67,35 @@ async def of_organisation(house: House, staff: Staff, *, before: int | None = No
     )
     identifier = node.partition(":")[2]
     return _page(house.log.entries_of_organisation(identifier, before_seq=before, limit=limit), limit)
+
+
+def as_told(
+    house: House, principal: Principal, vault_state: VaultState, entries: Iterable[Entry]
+) -> list[Entry]:
+    """Return entries of a vault as their reader is told of staff: by name, or where policy says so by role and unit.
+
+    One whose name is kept back stands there under a tag that is theirs in this vault alone, so that it can be told
+    whether it was the same. Who opened in an emergency is named whatever the policies say: it is owed an explanation.
+    """
+    listed = list(entries)
+    asked = Matter(principal, house.subject(vault_state), Deed.KNOW_STAFF, house.clock())
+    gate = house.gate
+    verdict = judge(asked, Need.EVERY, rules=vault_state.rules, policies=gate.policies, indexes=gate.indexes)
+    if isinstance(verdict, Granted):
+        return listed
+    return [replace(one, event=event_as_told(house, one.event)) for one in listed]
+
+
+def event_as_told(house: House, event: Event | None) -> Event | None:
+    """Return an entry's event without the name of staff."""
+    if event is None or event.actor.kind is not ActorKind.STAFF or event.activity is Activity.EMERGENCY:
+        return event
+    vault = (event.vault or b"").hex()
+    tag = house.keystore.pseudonym(f"staff-of/{vault}/{event.actor.id}/{event.actor.commission}").hex()
+    hidden = msgspec.structs.replace(
+        event.actor, id="", name=event.actor.title, title="", commission=tag, licence=""
+    )
+    return msgspec.structs.replace(event, actor=hidden)
 
 
 async def ask_as_organisation(

@@ -36,6 +36,7 @@ from identity.principal import (
 )
 from policies.engine import Policies
 from policies.vocabulary import Category, Deed, Purpose
+from sharing.accesses import as_told
 from sharing.granting import ask_to_look
 from sharing.house import House
 from vault.state import VaultState
@@ -97,14 +98,15 @@ async def decide_again(
     subject = entry_id.hex()
     await house.ask(principal, loaded, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject)
     await ask_to_look(house, principal, loaded)
-    event = house.log.entry(entry_id, vault=loaded.vault).event
+    entry = house.log.entry(entry_id, vault=loaded.vault)
+    event, (told,) = entry.event, as_told(house, principal, loaded, [entry])
     if event is None:
         return None, Unknown.UNREADABLE
     rules = await house.database.read(
         lambda connection: _version(house, connection, alias, event.rules_version)
     )
     who = _principal(event.actor, house.directory())
-    return event, _again(event, who, house.subject(loaded), rules, house.gate.policies)
+    return told.event, _again(event, who, house.subject(loaded), rules, house.gate.policies)
 
 
 def _version(house: House, connection: Connection, alias: bytes, number: int) -> RuleSet | None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit import review
+from audit.entry import Entry
 from audit.errors import NoSuchEntryError
 from audit.events import Activity, EventKind
 from audit.review import Access
 from identity.principal import Citizen, Principal, Proxy
 from policies.vocabulary import Deed
 from sharing import asking, case_words, searching
-from sharing.accesses import organisation_of
+from sharing.accesses import as_told, organisation_of
 from sharing.case_words import Said, Step, Words
 from sharing.cases import answers_to
 from sharing.house import House
@@ -53,7 +54,7 @@ async def ask(house: House, principal: Citizen | Proxy, alias: bytes, access_id:
     made = await house.ask(
         principal, vault_state, Deed.READ_LOG, EventKind.QUESTION, Activity.WRITE, subject=access_id.hex()
     )
-    node = organisation_of(_made(house, vault_state.vault, access_id).actor)
+    node = organisation_of(_access([house.log.entry(access_id, vault=vault_state.vault)]).actor)
     told = await house.database.look(lambda one: case_words.of_access(one, house, node, access_id))
     if case_words.waiting(told):
         return
@@ -77,7 +78,7 @@ async def mine(house: House, principal: Principal, alias: bytes) -> tuple[Questi
         wanted=_MOST,
         subject=LOOKED,
     )
-    return tuple([await _question(house, vault_state, one) for one in found.accesses])
+    return tuple([await _question(house, principal, vault_state, one) for one in found.accesses])
 
 
 async def unseen(house: House, principal: Principal, alias: bytes) -> bool:
@@ -101,17 +102,19 @@ async def unseen(house: House, principal: Principal, alias: bytes) -> bool:
     return not any(one.at >= newest for one in found.accesses)
 
 
-def _made(house: House, vault: bytes, access_id: bytes) -> Access:
-    entry = house.log.entry(access_id, vault=vault)
-    found = next(iter(review.accesses([entry])), None)
+def _access(entries: Iterable[Entry]) -> Access:
+    """Return the access that an entry is, if an organisation made it."""
+    found = next(iter(review.accesses(entries)), None)
     if not isinstance(found, Access) or found.actor.kind not in review.ORGANISED:
         raise NoSuchEntryError("no such entry")
     return found
 
 
-async def _question(house: House, vault_state: VaultState, asked: Access) -> Question:
+async def _question(house: House, principal: Principal, vault_state: VaultState, asked: Access) -> Question:
     access_id = bytes.fromhex(asked.subject)
-    access = _made(house, vault_state.vault, access_id)
+    access = _access(
+        as_told(house, principal, vault_state, [house.log.entry(access_id, vault=vault_state.vault)])
+    )
     node = organisation_of(access.actor)
     told = await house.database.look(lambda one: case_words.of_access(one, house, node, access_id))
     since = itertools.dropwhile(lambda one: one.entry != asked.id, told)

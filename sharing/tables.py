@@ -1,4 +1,4 @@
-"""Requests and emergency openings, sealed under the vault's rules key; words of cases, under the organisation's."""
+"""Requests, emergency openings and notices, sealed under the vault's rules key; log review's by the organisation's."""
 
 from sqlalchemy import BigInteger, LargeBinary
 from sqlmodel import Field, SQLModel
@@ -51,3 +51,19 @@ class ControlRow(SQLModel, table=True):
     document: bytes = Field(primary_key=True, sa_type=LargeBinary)
     sealed: bytes = Field(sa_type=LargeBinary)
     created_us: int = Field(sa_type=BigInteger)
+
+
+class NoticeRow(SQLModel, table=True):
+    """What one person (a keyed tag) chose to be told of in a vault's log, and how; the job that tells them.
+
+    A worker looks after ``due_us`` (0: there is nothing to look for) and owns the row until ``lease_until_us``.
+    """
+
+    __tablename__ = "notices"
+
+    vault_id: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    person: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    sealed: bytes = Field(sa_type=LargeBinary)
+    due_us: int = Field(sa_type=BigInteger, index=True)
+    lease_owner: bytes = Field(default=b"", sa_type=LargeBinary)
+    lease_until_us: int = Field(default=0, sa_type=BigInteger)

@@ -6,7 +6,7 @@ from app.errors import BadRequestError
 from app.security import valv_of
 from app.web import labels
 from app.web.case_views import AskedRow, AskedView, CaseRow, CasesView, CaseView, SaidLine
-from app.web.review import about_whom
+from app.web.review import pseudonym
 from app.web.shell import Answer, Asked, form, page, pick, redirect, shown, staff, supervisor, taken
 from app.web.views import AccessEntry, FieldError, FieldProblem, FormState, Notice
 from app.whose import parse_id
@@ -145,7 +145,7 @@ def _said(found: Case) -> tuple[SaidLine, ...]:
 def _entry(request: Asked, access: Access) -> AccessEntry:
     valv = valv_of(request)
     node = own_organisation(supervisor(request))
-    return labels.entry(access, reader="", about=about_whom(valv, node, access))
+    return labels.entry(access, reader="", about=pseudonym(valv, node, access))
 
 
 # --- those who are asked
@@ -175,7 +175,7 @@ async def _show_asked(
     now, node = house.clock(), own_organisation(member)
     rows = tuple(
         AskedRow(
-            labels.entry(one.access, reader="", about=about_whom(valv_of(request), node, one.access)),
+            labels.entry(one.access, reader="", about=pseudonym(valv_of(request), node, one.access)),
             one.question.words.text,
             one.question.words.by,
             one.question.at,

@@ -1,6 +1,6 @@
 """A citizen's own pages, also for one who acts for them: overview, measurements, new values, who looked."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app import cursor as cursors
 from app.security import principal, valv_of
@@ -10,9 +10,7 @@ from app.web.measures import BY_ID, MEASURES
 from app.web.shell import Answer, Asked, Owner, form, lang_of, owner, page, pick, redirect, shown, taken
 from app.web.views import (
     AccessEntry,
-    AccessesView,
     AccessRequest,
-    AccessShow,
     AddView,
     FormState,
     May,
@@ -23,7 +21,7 @@ from app.web.views import (
     Trend,
 )
 from app.wiring import Valv
-from audit.events import Activity, Decision
+from audit.events import EventKind
 from audit.review import Access
 from consent.rules import RuleSet
 from identity.principal import Citizen, Client, Principal, Proxy, Staff, System
@@ -33,6 +31,7 @@ from sharing import (
     asking,
     granting,
     inherited,
+    notices,
     openings,
     paging,
     paper,
@@ -44,11 +43,11 @@ from sharing import (
 from sharing.house import author_of
 from sharing.paging import Wish
 from sharing.reading import Query
-from sharing.searching import Found
 from sharing.summing import Latest
 from vault.record import Origin, Provenance
 
-_ON_OVERVIEW = 5
+#: How many accesses stand on the overview, how many are counted as new at most, and how far the log is looked through.
+_ON_OVERVIEW, _NEWS, _LOOKED_AT_MOST = 5, 50, 1_000
 _MEASUREMENTS = Query(categories=MEASUREMENTS)
 
 
@@ -71,13 +70,13 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
     latest: tuple[Latest, ...] = ()
     if may.read or not may.anything:  # who may nothing is refused, and the log has it
         latest = await summing.latest(house, own.principal, own.alias, _MEASUREMENTS)
-    entries, rules = await _looked(valv, own) if may.log else ((), RuleSet(0))
+    looked = await _looked(valv, own) if may.log else _Looked((), RuleSet(0), 0)
     unseen = await openings.unseen(house, own.principal, own.alias) if may.log else ()
     requests: tuple[AccessRequest, ...] = ()
     if may.manage:
         asked = await asking.requests_of(house, own.principal, own.alias)
         requests = tuple(labels.request(one) for one in asked)
-    pending = paper.pending(granting.about(rules, frozenset(may.manage)))
+    pending = paper.pending(granting.about(looked.rules, frozenset(may.manage)))
     reader, at = own.self_id, house.clock()
     offered = May(
         add=bool(may.add),
@@ -88,26 +87,45 @@ async def _overview(request: Asked, own: Owner) -> OverviewView:
     )
     return OverviewView(
         values.tiles(latest, lang_of(request)),
-        entries,
+        looked.entries,
         requests,
-        len(rules.rules),
+        len(looked.rules.rules),
         tuple(labels.card(valv, one, reader=reader, at=at) for one in pending),
         tuple(labels.entry(one, reader=reader) for one in unseen),
         may.log and await questions.unseen(house, own.principal, own.alias),
+        looked.news,
         offered,
     )
 
 
-async def _looked(valv: Valv, own: Owner) -> tuple[tuple[AccessEntry, ...], RuleSet]:
-    """Return who looked lately, and the rules."""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Who looked lately, the rules, and how much is new; an emergency has a notice of its own."""
+
+    entries: tuple[AccessEntry, ...]
+    rules: RuleSet
+    news: int
+
+
+async def _looked(valv: Valv, own: Owner) -> _Looked:
+    reader = own.self_id
+    choice = await notices.choice_of(valv.house, own.principal, own.alias)
+
+    def is_others(access: Access) -> bool:
+        return not access.is_automatic and not labels.is_by(access.actor, reader)
+
     found = await searching.of_vault(
         valv.house,
         own.principal,
         own.alias,
-        keep=lambda access: not access.is_automatic and not labels.is_by(access.actor, own.self_id),
-        wanted=_ON_OVERVIEW,
+        keep=lambda one: is_others(one) or notices.is_access(one, reader) or notices.is_look(one, reader),
+        wanted=_NEWS,
+        most=_LOOKED_AT_MOST,
     )
-    return _entries(valv, own, found), found.rules
+    lately = [one for one in found.accesses if is_others(one)][:_ON_OVERVIEW]
+    news = notices.news(found.accesses, choice, reader)
+    new = sum(one.kind is not EventKind.EMERGENCY for one in news.accesses[: news.unseen])
+    return _Looked(labels.entries(valv, lately, found.rules, reader=reader), found.rules, new)
 
 
 # --- measurements
@@ -201,48 +219,3 @@ def written_by(request: Asked, who: Principal) -> Provenance:
     on_behalf_of = who.citizen.name if isinstance(who, Proxy) else ""
     received = valv_of(request).house.clock()
     return Provenance(author_of(who), Origin.FORM, received, on_behalf_of=on_behalf_of)
-
-
-# --- who has looked
-
-
-@shown("/accesses")
-async def show_accesses(request: Asked) -> Answer:
-    """Show who has looked; what the reader did themself stands under everything."""
-    own, valv = owner(request), valv_of(request)
-    show = pick(AccessShow, request.query_params.get("show")) or AccessShow.PEOPLE
-    found = await searching.of_vault(
-        valv.house,
-        own.principal,
-        own.alias,
-        keep=lambda access: _is_shown(access, show, own.self_id),
-        before=cursor(request),
-    )
-    older = "" if found.before is None else str(found.before)
-    return page(request, "accesses.html", AccessesView(show, _entries(valv, own, found), older))
-
-
-def cursor(request: Asked) -> int | None:
-    """Return where a list goes on, as its own link says."""
-    text = request.query_params.get("before", "")
-    return int(text) if text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004 what a sequence can be
-
-
-def _is_shown(access: Access, show: AccessShow, reader: str) -> bool:
-    match show:
-        case AccessShow.PEOPLE:
-            return not access.is_automatic and not labels.is_by(access.actor, reader)
-        case AccessShow.REFUSED:
-            return access.decision is Decision.REFUSE
-        case AccessShow.AUTOMATIC:
-            return access.is_automatic
-        case AccessShow.EMERGENCY:
-            return access.activity is Activity.EMERGENCY
-        case AccessShow.ALL:
-            return True
-
-
-def _entries(valv: Valv, own: Owner, found: Found) -> tuple[AccessEntry, ...]:
-    at = valv.house.clock()
-    cards = {rule.id: labels.card(valv, rule, reader=own.self_id, at=at) for rule in found.rules.rules}
-    return tuple(labels.entry(one, reader=own.self_id, rules=cards) for one in found.accesses)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from babel.dates import format_date, format_time
 from babel.lists import format_list
@@ -19,12 +19,13 @@ from markupsafe import Markup
 from app.web import words
 from app.web.chart import NARROW, WIDE, ZONE, Chart, Words, svg
 from app.web.measures import MeasureForm
-from app.web.views import AccessEntry, Reading
+from app.web.views import AccessEntry, Reading, VisitCard
 from audit.events import Activity, Decision, EventKind
 from audit.signals import Hit
 from policies.vocabulary import GranteeKind
 from vault.measures import MEASURES
 
+_Dated = TypeVar("_Dated", AccessEntry, VisitCard)
 _LONGEST = 18  # digits before the point
 
 
@@ -198,6 +199,6 @@ def _local(at: date) -> date:
     return at.astimezone(ZONE).date() if isinstance(at, datetime) else at
 
 
-def by_day(entries: Iterable[AccessEntry]) -> list[tuple[date, list[AccessEntry]]]:
-    """Return entries, newest first, under the days (in Swedish time) on which they happened."""
+def by_day(entries: Iterable[_Dated]) -> list[tuple[date, list[_Dated]]]:
+    """Return entries or visits, newest first, under the days (in Swedish time) on which they happened."""
     return [(day, list(found)) for day, found in groupby(entries, key=lambda entry: _local(entry.at))]

@@ -9,7 +9,7 @@ from app.web.views import AccessEntry, ActorLabel, Change, ContactCard, GranteeL
 from app.wiring import Valv
 from audit.events import Activity, Actor, ActorKind, Decision, Event, EventKind
 from audit.review import Access
-from consent.rules import Contact, Grantee, Rule
+from consent.rules import Contact, Grantee, Rule, RuleSet
 from identity.directory import Directory
 from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind
@@ -201,7 +201,7 @@ def entry(
     return AccessEntry(
         access.id.hex(),
         access.at,
-        _actor(access.actor, reader),
+        actor_label(access.actor, reader),
         access.kind,
         access.activity,
         access.purpose,
@@ -215,12 +215,23 @@ def entry(
     )
 
 
+def entries(
+    valv: Valv, accesses: Iterable[Access], rules: RuleSet, *, reader: str
+) -> tuple[AccessEntry, ...]:
+    """Return accesses as their vault's owner is shown them, with those rules of theirs that decided."""
+    listed = list(accesses)
+    named = {id_ for one in listed for id_ in one.rules}
+    at = valv.house.clock()
+    cards = {one.id: card(valv, one, reader=reader, at=at) for one in rules.rules if one.id in named}
+    return tuple(entry(one, reader=reader, rules=cards) for one in listed)
+
+
 def logged(entry_id: str, event: Event, *, reader: str) -> AccessEntry:
     """Return an act as the log has it, without what came of it."""
     return AccessEntry(
         entry_id,
         event.at,
-        _actor(event.actor, reader),
+        actor_label(event.actor, reader),
         event.kind,
         event.activity,
         event.purpose,
@@ -235,7 +246,8 @@ def is_by(actor: Actor, reader: str) -> bool:
     return actor.kind in {ActorKind.CITIZEN, ActorKind.PROXY} and actor.id == reader
 
 
-def _actor(actor: Actor, reader: str) -> ActorLabel:
+def actor_label(actor: Actor, reader: str) -> ActorLabel:
+    """Return who acted, in names; the product by its own."""
     return ActorLabel(
         actor.kind,
         _PRODUCT if actor.kind is ActorKind.SYSTEM else actor.name,

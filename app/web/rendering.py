@@ -30,7 +30,8 @@ from app.web import words
 from app.web.formats import Formats, Lang
 from app.web.views import AccessShow, Chrome, Period, PersonaGroup
 from audit.cases import Outcome
-from policies.vocabulary import Purpose
+from policies.vocabulary import Category, Purpose
+from sharing.notices import Tell
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -108,10 +109,12 @@ class Renderer:
 
 _VOCABULARIES = {
     "access_shows": tuple(AccessShow),
+    "all_categories": tuple(Category),
     "all_purposes": tuple(Purpose),
     "outcomes": tuple(Outcome),
     "grantee_kinds": tuple(words.GRANTEE_GROUP),
     "periods": tuple(Period),
+    "tells": tuple(Tell),
     "persona_groups": tuple(PersonaGroup),
 }
 _OWN_NAMES = {Lang.SV: "Svenska", Lang.EN: "English"}

@@ -10,8 +10,7 @@ from datetime import date, datetime, time
 from app.security import valv_of
 from app.web import labels, values
 from app.web.chart import ZONE
-from app.web.citizen import cursor
-from app.web.shell import Answer, Asked, page, pick, shown, supervisor
+from app.web.shell import Answer, Asked, cursor, day_of, page, pick, shown, supervisor
 from app.web.views import AccessShow, FormState, Option, ReviewView
 from app.wiring import Valv
 from audit.events import Activity, Decision, EventKind
@@ -30,7 +29,7 @@ async def show_review(request: Asked) -> Answer:
     """Show the accesses that the filter leaves."""
     member, valv = supervisor(request), valv_of(request)
     state = FormState({name: (request.query_params.get(name, ""),) for name in _FIELDS})
-    day = _day(state.value("day"))
+    day = day_of(state.value("day"))
     found = await searching.of_organisation(
         valv.house,
         member,
@@ -44,7 +43,7 @@ async def show_review(request: Asked) -> Answer:
     units = _units(directory, node)
     view = ReviewView(
         directory.node_name(node),
-        tuple(labels.entry(one, reader="", about=about_whom(valv, node, one)) for one in found.accesses),
+        tuple(labels.entry(one, reader="", about=pseudonym(valv, node, one)) for one in found.accesses),
         state,
         users=_users(directory, units),
         units=_options((unit.id, unit.name) for unit in units),
@@ -93,8 +92,8 @@ def _is_read(access: Access) -> bool:
     )
 
 
-def about_whom(valv: Valv, node: str, access: Access) -> str:
-    """Return the pseudonym by which an organisation knows whose vault it was, or nothing."""
+def pseudonym(valv: Valv, node: str, access: Access) -> str:
+    """Return how an organisation sees whose vault it was: always alike, and never by name or number."""
     if access.vault is None:
         return ""
     found = valv.house.keystore.pseudonym(f"review/{node}/{access.vault.hex()}")
@@ -117,10 +116,3 @@ def _users(directory: Directory, units: list[Unit]) -> tuple[Option, ...]:
 
 def _options(pairs: Iterable[tuple[str, str]]) -> tuple[Option, ...]:
     return tuple(Option(id_, name) for id_, name in sorted(pairs, key=lambda pair: pair[1].casefold()))
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

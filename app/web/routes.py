@@ -3,6 +3,7 @@
 from litestar.handlers import HTTPRouteHandler
 
 from app.web import (
+    access_pages,
     case_pages,
     citizen,
     control_pages,
@@ -12,6 +13,7 @@ from app.web import (
     login,
     mandate_pages,
     moving_pages,
+    notice_pages,
     paper_pages,
     question_pages,
     review,
@@ -35,7 +37,12 @@ PAGES: list[HTTPRouteHandler] = [
     citizen.show_measurements,
     citizen.show_add,
     citizen.add,
-    citizen.show_accesses,
+    access_pages.show_accesses,
+    access_pages.show_print,
+    access_pages.download,
+    notice_pages.show_notices,
+    notice_pages.choose,
+    notice_pages.confirm,
     history_pages.show_decision,
     question_pages.ask,
     question_pages.show_questions,
@@ -85,6 +92,7 @@ PAGES: list[HTTPRouteHandler] = [
     # staff
     staff.show_find,
     staff.find,
+    staff.show_own,
     staff.show_patient,
     staff.show_add,
     staff.add,

@@ -9,6 +9,7 @@ decided here, but by the gate.
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -95,6 +96,15 @@ def supervisor(request: Asked) -> Staff:
             raise PermissionDeniedException
 
 
+def professional(request: Asked) -> Staff:
+    """Return the professional whose page this is, a supervisor or not."""
+    match principal(request):
+        case Staff() as found:
+            return found
+        case _:
+            raise PermissionDeniedException
+
+
 # --- what came
 
 
@@ -154,6 +164,20 @@ def picked(words: type[_Word], texts: Iterable[str]) -> tuple[_Word, ...]:
     if not wanted <= set(words):
         raise BadRequestError("the form holds what it did not offer")
     return tuple(word for word in words if word in wanted)
+
+
+def cursor(request: Asked) -> int | None:
+    """Return where a list of the log goes on, as its own link says."""
+    text = request.query_params.get("before", "")
+    return int(text) if text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004 what a sequence can be
+
+
+def day_of(text: str) -> date | None:
+    """Return the day that a field of a filter names; what is none filters nothing."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 # --- what goes

@@ -9,11 +9,26 @@ from litestar.params import FromPath
 from app.errors import TooManyRequestsError
 from app.security import valv_of
 from app.throttling import count_lookup
-from app.web import values
+from app.web import labels, values
 from app.web.citizen import trend_for, written_by
 from app.web.entering import blank, read_measure
 from app.web.measures import BY_ID, MEASURES, MeasureForm
-from app.web.shell import Answer, Asked, form, lang_of, page, pick, picked, redirect, shown, staff, taken
+from app.web.review import pseudonym
+from app.web.shell import (
+    Answer,
+    Asked,
+    cursor,
+    form,
+    lang_of,
+    page,
+    pick,
+    picked,
+    professional,
+    redirect,
+    shown,
+    staff,
+    taken,
+)
 from app.web.views import (
     AddView,
     AskView,
@@ -22,6 +37,7 @@ from app.web.views import (
     FindView,
     FormState,
     Notice,
+    OwnAccessesView,
     PatientView,
     RefusedView,
     Trend,
@@ -32,7 +48,8 @@ from consent.gate import Refused
 from identity.numbers import NumberError, parse_personal_number
 from identity.principal import Staff
 from policies.vocabulary import MEASUREMENTS, Action, Category, Purpose
-from sharing import adding, asking, cases, emergency, lookup, reach
+from sharing import adding, asking, cases, emergency, lookup, reach, searching
+from sharing.accesses import own_organisation
 from sharing.emergency import Under
 from sharing.reach import Adding, Met
 
@@ -68,6 +85,19 @@ def _show_wrong(request: Asked, problem: FieldProblem, status: int) -> Answer:
 
 
 # --- read
+
+
+@shown("/staff/accesses")
+async def show_own(request: Asked) -> Answer:
+    """Show staff, supervisors too, what they themself did on the commission they act on; the person by pseudonym."""
+    member, valv = professional(request), valv_of(request)
+    found = await searching.of_own(valv.house, member, before=cursor(request))
+    node = own_organisation(member)
+    entries = tuple(
+        labels.entry(one, reader=member.id, about=pseudonym(valv, node, one)) for one in found.accesses
+    )
+    view = OwnAccessesView(entries, "" if found.before is None else str(found.before))
+    return page(request, "own_accesses.html", view)
 
 
 @shown("/staff/patients/{patient:str}")

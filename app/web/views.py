@@ -72,12 +72,19 @@ POST /inherited/{rule_id}                   keep* (1, 0)                        
 GET  /requests/{id}                                                                    RequestView           request.html
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
-GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
+GET  /accesses                              show (AccessShow), who, unit, category,    AccessesView          accesses.html
+                                            purpose, first, last, before (cursor)
+GET  /accesses/print                        the same but before                        AccessesPrintView     accesses_print.html
+GET  /accesses/download                     as /accesses                               (the file: AuditEvents)
+GET  /notices                                                                          NoticesView           notices.html
+POST /notices                               tell*, address                             → 303 the same        notices.html if errors
+POST /notices/confirm                       code*                                      → 303 the same        notices.html if errors
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 POST /accesses/{id}/question                                                           → 303 /questions
 GET  /questions                                                                        QuestionsView         questions.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
+GET  /staff/accesses                        before (cursor)                            OwnAccessesView       own_accesses.html
 GET  /staff/patients/{id}                   category, period, before (cursor)          PatientView, or 403   patient.html
                                                                                        with RefusedView      refused.html
 GET  /staff/patients/{id}/add               measure                                    AddView               add.html
@@ -123,6 +130,7 @@ from audit.events import Activity, ActorKind, Decision, EventKind
 from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from sharing.asking import RequestState
+from sharing.notices import Tell
 from vault.record import AuthorKind, Origin
 
 # --- around every page ---
@@ -169,6 +177,8 @@ class Notice(StrEnum):
     QUESTION_SENT = "question-sent"
     DRAWN = "drawn"
     RECORD_MADE = "record-made"
+    NOTICES_CHOSEN = "notices-chosen"
+    ADDRESS_CONFIRMED = "address-confirmed"
     LOGGED_OUT = "logged-out"
 
 
@@ -254,6 +264,9 @@ class FieldProblem(StrEnum):
     MAY_NOT_SHARE = "may-not-share"
     TEXT_LENGTH = "text-length"
     TO_COME = "to-come"
+    NOT_AN_ADDRESS = "not-an-address"
+    WRONG_CODE = "wrong-code"
+    CODE_JUST_SENT = "code-just-sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,8 +430,8 @@ class May:
 class OverviewView:
     """The citizen's first page: latest value by category, what is new, what to do next.
 
-    ``openings`` are emergency openings that the reader has not looked at yet; ``answered`` tells that a question of
-    theirs about the log has an answer that they have not looked at.
+    ``openings`` are emergency openings that the reader has not looked at yet, ``news`` how many notices; ``answered``
+    tells that a question of theirs about the log has an answer that they have not looked at.
     """
 
     latest: tuple[Reading, ...]
@@ -428,6 +441,7 @@ class OverviewView:
     papers: tuple["RuleCard", ...] = ()
     openings: tuple["AccessEntry", ...] = ()
     answered: bool = False
+    news: int = 0
     may: May = field(default_factory=May)
 
 
@@ -818,12 +832,83 @@ class AccessEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessesView:
-    """Who has looked: entries newest first; ``older`` is the cursor of the next page, or empty."""
+class VisitCard:
+    """What one actor did in a row, newest first, and when it began and ended."""
 
-    show: AccessShow
     entries: tuple[AccessEntry, ...]
+    begins: datetime
+    ends: datetime
+
+    @property
+    def at(self) -> datetime:
+        """When its newest act was made."""
+        return self.entries[0].at
+
+    @property
+    def actor(self) -> ActorLabel:
+        """Who it was."""
+        return self.entries[0].actor
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesView:
+    """Who has looked, by visit, newest first.
+
+    ``form`` holds the filter: show, who, unit, category, purpose, first, last. ``people`` and ``units`` are those
+    that stand in what was looked through, each by an id that says nothing to others.
+    ``query`` is the filter as an address has it; ``older`` the cursor of the next page, or empty; ``looked`` how many
+    entries were looked through where that ended the search before enough were found, else 0.
+    """
+
+    form: FormState
+    visits: tuple[VisitCard, ...]
+    query: str = ""
+    people: tuple["Option", ...] = ()
+    units: tuple["Option", ...] = ()
     older: str = ""
+    looked: int = 0
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Tell whether the filter asks for more than one of the lists."""
+        return any(self.form.value(name) for name in self.form.values if name != "show")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesPrintView:
+    """The log of a whole period, to be printed: whose, made when, by which filter. ``older`` where it is not whole."""
+
+    whose: str
+    made: datetime
+    show: AccessShow
+    accesses: AccessesView
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesView:
+    """What somebody is told of, and how: ``entries`` newest first, of which the ids in ``new`` were not looked at yet.
+
+    ``address`` gets mail once it is ``confirmed``; till then it ``awaits_code``. ``has_mail`` tells whether this
+    installation sends any, ``failed`` that the last one was not taken.
+    """
+
+    tell: Tell
+    entries: tuple[AccessEntry, ...]
+    form: FormState
+    new: frozenset[str] = frozenset()
+    address: str = ""
+    confirmed: bool = False
+    awaits_code: bool = False
+    has_mail: bool = True
+    failed: bool = False
+
+    @property
+    def chosen(self) -> FormState:
+        """The form of the choice: as it was sent where that was wrong, else as it is kept."""
+        if self.form.values:
+            return self.form
+        return FormState({"tell": (self.tell,), "address": (self.address,)}, self.form.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -859,6 +944,14 @@ class Option:
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccessesView:
+    """What staff themselves did on the commission they act on, newest first; whose it was by pseudonym."""
+
+    entries: tuple[AccessEntry, ...]
+    older: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.asking import RequestState
 from sharing.case_words import Step
+from sharing.notices import Tell
 from sharing.signing import Verdict
 from vault.record import AuthorKind, Origin
 
@@ -137,6 +138,8 @@ DONE: Mapping[StrEnum, str] = {
     EventKind.EMERGENCY: N_("öppnade valvet med nödöppning"),
     EventKind.ACCESS_REQUEST: N_("bad om åtkomst till"),
     EventKind.READ_LOG: N_("läste loggen"),
+    EventKind.NOTICE_CHOICE: N_("ändrade sina besked"),
+    EventKind.NOTIFY: N_("skickade e-post om att något är nytt"),
     EventKind.REVIEW: N_("granskade loggen"),
     EventKind.QUESTION: N_("frågade varför någon hade tittat"),
     EventKind.CASE: N_("handlade ett granskningsärende"),
@@ -261,6 +264,8 @@ NOTICE: Mapping[StrEnum, str] = {
     Notice.QUESTION_SENT: N_("Din fråga är skickad till dem som granskar loggen där."),
     Notice.DRAWN: N_("Urvalet är draget. Åtkomsterna ligger nu bland dem att granska."),
     Notice.RECORD_MADE: N_("Kontrollen är dokumenterad och underskriven."),
+    Notice.NOTICES_CHOSEN: N_("Sparat. Så här får du besked från och med nu."),
+    Notice.ADDRESS_CONFIRMED: N_("Adressen är bekräftad. Vi skriver dit när något är nytt."),
     Notice.LOGGED_OUT: N_("Du är utloggad."),
 }
 
@@ -304,6 +309,11 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.TO_COME: N_("Dagen har inte varit än"),
     FieldProblem.TEXT_LENGTH: N_("Skriv minst 10 och högst 2000 tecken"),
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
+    FieldProblem.NOT_AN_ADDRESS: N_("Skriv en e-postadress, till exempel namn@exempel.se"),
+    FieldProblem.WRONG_CODE: N_(
+        "Koden stämmer inte, eller är för gammal. Spara adressen igen för att få en ny"
+    ),
+    FieldProblem.CODE_JUST_SENT: N_("Vi skickade nyss en kod. Vänta ett par minuter"),
 }
 
 RULE_TERM: Mapping[StrEnum, str] = {
@@ -332,6 +342,12 @@ UNKNOWN: Mapping[StrEnum, str] = {
     ),
     Unknown.NO_VERSION: N_("Raden säger inte vilken version av dina regler som gällde."),
     Unknown.NO_FACTS: N_("Raden säger inte tillräckligt om den som frågade."),
+}
+
+TELL: Mapping[StrEnum, str] = {
+    Tell.EVERY: N_("Varje gång någon har tittat eller lagt till"),
+    Tell.FIRST: N_("Första gången en vård- eller omsorgsgivare har tittat eller lagt till"),
+    Tell.EMERGENCY: N_("Bara nödöppningar"),
 }
 
 OUTCOME: Mapping[StrEnum, str] = {
@@ -365,6 +381,7 @@ HIT: Mapping[str, str] = {
 }
 
 _TABLES = (
+    TELL,
     VERDICT,
     OUTCOME,
     STEP,

@@ -22,6 +22,7 @@ from keys.certificates import Signatory
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.case_words import Step
+from sharing.notices import Tell
 from sharing.signing import Checked, Signature, Verdict
 from vault.record import AuthorKind, Origin
 
@@ -294,6 +295,31 @@ ENTRIES = (
         Activity.WRITE,
         count=1204,
     ),
+)
+MET = v.Option("a1b2", "Maria Ek, distriktssköterska")
+_SAME = tuple(
+    replace(ENTRIES[0], id=f"v{n}", at=ENTRIES[0].at - timedelta(minutes=4 * n), rule=None) for n in range(3)
+)
+VISITS = (
+    v.VisitCard(_SAME, _SAME[-1].at, _SAME[0].at),
+    *(v.VisitCard((one,), one.at, one.at) for one in ENTRIES),
+)
+SIFTED = v.AccessesView(
+    v.FormState(
+        {
+            "who": ("a1b2",),
+            "unit": ("ffff",),
+            "category": ("blood-pressure",),
+            "purpose": ("TREAT",),
+            "first": ("2026-01-01",),
+        }
+    ),
+    VISITS[:1],
+    "who=a1b2",
+    (MET,),
+    (v.Option("ffff", ""),),
+    older="120",
+    looked=4000,
 )
 REVIEWED = tuple(
     v.AccessEntry(
@@ -1052,10 +1078,70 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     "request": ("request.html", v.RequestView(ASKED), chrome("/requests/q1", ANNA)),
     "accesses": (
         "accesses.html",
-        v.AccessesView(v.AccessShow.ALL, ENTRIES, "120"),
+        v.AccessesView(
+            v.FormState({"show": ("all",)}), VISITS, "show=all", (MET,), (v.Option("c4d5", "Enheten"),), "120"
+        ),
         chrome("/accesses?show=all", ANNA),
     ),
-    "accesses-none": ("accesses.html", v.AccessesView(v.AccessShow.PEOPLE, ()), chrome("/accesses", ANNA)),
+    "accesses-none": ("accesses.html", v.AccessesView(v.FormState(), ()), chrome("/accesses", ANNA)),
+    "accesses-further": ("accesses.html", SIFTED, chrome("/accesses?who=a1b2", ANNA)),
+    "accesses-print": (
+        "accesses_print.html",
+        v.AccessesPrintView("Anna Lindqvist", NOW, v.AccessShow.PEOPLE, SIFTED, 7),
+        chrome("/accesses/print", ANNA),
+    ),
+    "accesses-print-none": (
+        "accesses_print.html",
+        v.AccessesPrintView("Anna Lindqvist", NOW, v.AccessShow.ALL, v.AccessesView(v.FormState(), ()), 0),
+        chrome("/accesses/print", ANNA),
+    ),
+    "notices": (
+        "notices.html",
+        v.NoticesView(
+            Tell.FIRST,
+            ENTRIES[:2],
+            v.FormState(),
+            frozenset({ENTRIES[0].id}),
+            address="anna@example.se",
+            confirmed=True,
+            failed=True,
+        ),
+        chrome("/notices", ANNA),
+    ),
+    "notices-code": (
+        "notices.html",
+        v.NoticesView(
+            Tell.EVERY,
+            (),
+            v.FormState({}, (v.FieldError("code", v.FieldProblem.WRONG_CODE),)),
+            address="anna@example.se",
+            awaits_code=True,
+        ),
+        chrome("/notices", ANNA),
+    ),
+    "notices-error": (
+        "notices.html",
+        v.NoticesView(
+            Tell.EVERY,
+            (),
+            v.FormState(
+                {"tell": ("every",), "address": ("anna",)},
+                (v.FieldError("address", v.FieldProblem.NOT_AN_ADDRESS),),
+            ),
+        ),
+        chrome("/notices", ANNA),
+    ),
+    "notices-no-mail": (
+        "notices.html",
+        v.NoticesView(Tell.EMERGENCY, (), v.FormState(), has_mail=False),
+        chrome("/notices", ANNA),
+    ),
+    "own-accesses": (
+        "own_accesses.html",
+        v.OwnAccessesView(tuple(replace(one, about="person 1f2e3d4c") for one in ENTRIES[:2]), "77"),
+        chrome("/staff/accesses", NURSE),
+    ),
+    "own-accesses-none": ("own_accesses.html", v.OwnAccessesView(()), chrome("/staff/accesses", SUPERVISOR)),
     "find": ("find.html", v.FindView(), chrome("/staff", NURSE)),
     "find-error": (
         "find.html",

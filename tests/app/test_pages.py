@@ -205,6 +205,8 @@ CITIZENS = (
     "/inherited",
     "/accesses",
     "/questions",
+    "/accesses/print",
+    "/notices",
 )
 FORMS = {
     "anna": (
@@ -224,6 +226,8 @@ FORMS = {
         "/sharing/move",
         "/sharing/move/new",
         f"/sharing/{'0' * 32}/confirm",
+        "/notices",
+        "/notices/confirm",
         "/mandates",
         "/mandates/preview",
         f"/mandates/{'0' * 32}/end",

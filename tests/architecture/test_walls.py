@@ -142,6 +142,7 @@ def test_no_receipt_or_authorization_is_copied_with_changes_elsewhere() -> None:
                 "sharing/signing.py",
             ),
         ),
+        (("smtplib", "ssl"), ("app/mailing.py",)),
         (("psycopg",), ("vault/database.py", "audit/")),
         (("sqlite3",), ("keys/keystore.py", "vault/database.py", "audit/", "app/")),
         (("subprocess",), ("importers/intake.py", "audit/verify_processes.py", "app/")),

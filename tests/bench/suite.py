@@ -22,6 +22,7 @@ from tests.bench import (
     exports,
     http,
     importing,
+    looking,
     one_read,
     reads,
     vaults,
@@ -190,6 +191,18 @@ async def verification(options: Options) -> AsyncIterator[Row]:
                 yield Row("verify log entries", "s", ours, baseline, goal, entries, engine)
 
 
+async def who_has_looked(options: Options) -> AsyncIterator[Row]:
+    """The citizen's page over a log of many entries of one vault, beside what it may take."""
+    entries, times = (400, 1) if options.brief else (looking.ENTRIES, 20)
+    for engine in options.engines:
+        with open_site(engine) as site:
+            for name, seconds in (await looking.pages(site, entries, times)).items():
+                work = (
+                    f"page of who has looked, {name}, of {entries:,} entries, beside {looking.LIMIT_MS:g} ms"
+                )
+                yield Row(work, "ms", seconds * 1e3, looking.LIMIT_MS, at_most(1), engine=engine)
+
+
 async def apple_health(options: Options) -> AsyncIterator[Row]:
     """An export of Apple Health, imported; at the end one of two GB, whose size must not be felt in memory."""
     for records in (*options.sizes, *(() if options.brief else (_TWO_GB,))):
@@ -215,5 +228,6 @@ PARTS: dict[str, Part] = {
     "http": over_http,
     "appends": log_appends,
     "verify": verification,
+    "looked": who_has_looked,
     "apple": apple_health,
 }

@@ -7,7 +7,7 @@ import pytest
 
 from tests import postgres
 from tests.bench import __main__ as bench
-from tests.bench import page
+from tests.bench import looking, page
 from tests.bench.rows import Row, at_least, at_most
 from tests.bench.sites import Engine
 from tests.bench.suite import PARTS
@@ -56,6 +56,7 @@ ROWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "appends": (tuple(f"durable appends at {clients}," for clients in (1, 8, 32, 64)), ()),
     "verify": (("verify log entries, of 1,000",), ()),
+    "looked": (tuple(f"page of who has looked, {one}" for one in looking.PAGES), ()),
     "apple": (
         (),
         (

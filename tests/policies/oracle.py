@@ -62,10 +62,10 @@ def may(case: Case, law: Mapping[str, str] = LAW_IN_FORCE) -> bool:
     """Tell what the law, in the chosen variants, and the citizen's rules say."""
     match case.principal, case.about:
         case Citizen() as person, Subject() as vault:
-            return _owner_may(case, person, vault)
+            return _owner_may(case, person, vault, law)
         case Proxy() as proxy, Subject() as vault:
             return (_guardian_may if proxy.relation is Relation.GUARDIAN else _mandate_may)(
-                case, proxy, vault
+                case, proxy, vault, law
             )
         case Staff() as staff, Subject() as vault:
             return _staff_may(case, staff, vault, law)
@@ -77,9 +77,11 @@ def may(case: Case, law: Mapping[str, str] = LAW_IN_FORCE) -> bool:
             return False
 
 
-def _owner_may(case: Case, person: Citizen, vault: Subject) -> bool:
+def _owner_may(case: Case, person: Citizen, vault: Subject, law: Mapping[str, str]) -> bool:
     if person.person.alias != vault.alias:
         return False
+    if case.deed is Deed.KNOW_STAFF:
+        return law["staff-names"] == "named"
     if case.deed in {Deed.MANAGE, Deed.BLOCK}:
         return case.years >= 13
     return case.deed in {Deed.READ, Deed.ADD, Deed.READ_LOG, Deed.LOOKUP}
@@ -92,17 +94,19 @@ def _client_may(case: Case) -> bool:
     return adds or case.deed is Deed.LOOKUP
 
 
-def _guardian_may(case: Case, proxy: Proxy, vault: Subject) -> bool:
+def _guardian_may(case: Case, proxy: Proxy, vault: Subject, law: Mapping[str, str]) -> bool:
     if proxy.citizen.alias != vault.alias:
         return False
     if vault.protected or not 0 <= case.years <= 12:
         return False
+    if case.deed is Deed.KNOW_STAFF:
+        return law["staff-names"] == "named"
     if case.deed in {Deed.READ, Deed.ADD}:
         return not case.denied
     return case.deed in {Deed.MANAGE, Deed.READ_LOG, Deed.LOOKUP}
 
 
-def _mandate_may(case: Case, proxy: Proxy, vault: Subject) -> bool:
+def _mandate_may(case: Case, proxy: Proxy, vault: Subject, _: Mapping[str, str]) -> bool:
     if proxy.citizen.alias != vault.alias or not case.allowed:
         return False
     if case.deed is Deed.READ and vault.protected and case.locates:

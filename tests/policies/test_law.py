@@ -32,7 +32,7 @@ def texts_of(law: Mapping[str, str]) -> dict[str, str]:
 
 #: What another policy permits, or forbids, to the same people, so that adding it changes nothing.
 ALREADY_PERMITTED = {
-    "owner-decides": frozenset({Deed.READ, Deed.ADD, Deed.READ_LOG, Deed.LOOKUP}),
+    "owner-decides": frozenset({Deed.READ, Deed.ADD, Deed.READ_LOG, Deed.KNOW_STAFF, Deed.LOOKUP}),
     "staff-read-by-consent": frozenset({Deed.ADD}),
     "staff-add-by-consent": frozenset({Deed.READ}),
     "staff-read-unless-blocked": frozenset({Deed.LOOKUP, Deed.ASK}),

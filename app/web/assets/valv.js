@@ -3,6 +3,12 @@
 // Bring the list of errors to the one who sent the form.
 document.querySelector(".nhsuk-error-summary")?.focus();
 
+// A page to be printed offers it by a button.
+document.querySelectorAll("[data-print]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+});
+
 // A form is sent once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
   const form = event.target;
