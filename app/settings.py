@@ -15,6 +15,7 @@ VALV_LAWFUL_BASIS    which basis policy holds: ``consent`` (default) or ``blocks
 VALV_BLOCKED_DATA    whether staff are told in an emergency that something is blocked: ``told`` (default), ``untold``
 VALV_EMERGENCY       how long an emergency opening lasts: ``hour`` (default) or ``day``
 VALV_RELATION        whether a patient relation is ``stated`` by asking (default) or must be ``on-record``
+VALV_WITNESSES       who cosigns the log's checkpoints: ``https://… <verifier key>``, comma-separated (default: nobody)
 ===================  ========================================================================================
 """
 
@@ -23,7 +24,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from audit.asking import WitnessAt
+from audit.checkpoint import CheckpointError
+from audit.cosignature import WitnessKey
 from policies.engine import LAW_IN_FORCE
 
 #: The setting by which each variant of the policies is chosen.
@@ -55,6 +60,7 @@ class Settings:
     controller: str = ""
     database_url: str = field(default="", repr=False)  # it may hold a password
     broker_url: str = field(default="", repr=False)  # and so may this
+    witnesses: tuple[WitnessAt, ...] = ()
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -79,6 +85,7 @@ class Settings:
             controller=environment.get("VALV_CONTROLLER", ""),
             database_url=_database_url(environment.get("VALV_DATABASE_URL", "")),
             broker_url=_broker_url(environment.get("VALV_BROKER_URL", "")),
+            witnesses=_witnesses(environment.get("VALV_WITNESSES", "")),
         )
 
     @property
@@ -149,6 +156,30 @@ def _broker_url(text: str) -> str:
             "VALV_BROKER_URL: write amqp://user:password@host/vhost; without it, none is used"
         )
     return text
+
+
+def _witnesses(text: str) -> tuple[WitnessAt, ...]:
+    found = tuple(_witness(one) for one in text.split(",") if one.strip())
+    if len({one.key.id for one in found}) < len(found):
+        raise SettingsError("VALV_WITNESSES: one key twice")
+    return found
+
+
+def _witness(text: str) -> WitnessAt:
+    """Read one witness; what a stranger on the way could answer is a false alarm, so outside this machine HTTPS."""
+    url, _, key = text.strip().partition(" ")
+    try:
+        parts, read = urlsplit(url), WitnessKey.parse(key)
+        is_here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except CheckpointError as error:
+        raise SettingsError(f"VALV_WITNESSES: {error}; write https://host/path VERIFIER-KEY") from None
+    except ValueError:
+        is_here = False
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise SettingsError("VALV_WITNESSES: write https://host/path VERIFIER-KEY")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+        raise SettingsError("VALV_WITNESSES: https, but for a witness on this machine")
+    return WitnessAt(url.rstrip("/"), read)
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, *, limit: int) -> int:
