@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
 
 from app import security
 from app.security import Access
+from app.serving import serve_forever
 from app.settings import Settings, SettingsError
 from app.wiring import wall_clock
 from audit.checkpoint import CheckpointError, parse_verifier_key
@@ -104,16 +104,7 @@ def _serve(settings: Settings, chosen: argparse.Namespace) -> int:
         raise SettingsError("--log: name each log by its verifier key (VALV_DATA/checkpoints/verifier-key)")
     witness = _opened(_folder(settings, chosen), dict(map(_log, chosen.log)))
     print(f"vittne / witness: http://{settings.host}:{settings.port}", flush=True)  # noqa: T201
-    uvicorn.run(
-        application(witness),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        server_header=False,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-    )
+    serve_forever(application(witness), host=settings.host, port=settings.port)
     return 0
 
 

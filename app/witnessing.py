@@ -86,7 +86,7 @@ class Witnessing:
             self._silent.add(name)
             return
         except Exception as error:  # noqa: BLE001 whatever it was, the thread goes on asking the others
-            _LOG.error("the witness %s could not be asked: %s", name, type(error).__name__)  # noqa: TRY400 no content
+            _LOG.error("the witness %s could not be asked: %s", name, type(error).__name__)
             return
         self._silent.discard(name)
         if alarm is not None:

@@ -104,6 +104,7 @@ from enum import StrEnum
 from app.web.chart import Chart
 from app.web.measures import MeasureForm
 from audit.events import Activity, ActorKind, Decision, EventKind
+from audit.witnessed import AlarmKind
 from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from sharing.asking import RequestState
@@ -831,6 +832,15 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessView:
+    """Where the log stands with one witness; ``at`` is when it cosigned last, ``alarm`` that it refused the log."""
+
+    name: str
+    at: datetime | None = None
+    alarm: AlarmKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewView:
     """The accesses of an organisation's own staff. ``form`` holds the filter: day, user, unit, show."""
 
@@ -842,6 +852,7 @@ class ReviewView:
     reads: int = 0
     refused: int = 0
     older: str = ""
+    witnesses: tuple[WitnessView, ...] = ()
 
 
 # --- staff ---

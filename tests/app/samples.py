@@ -12,6 +12,7 @@ from app.web.measures import BY_ID, MEASURES
 from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, ProposalCard, ProposalsView
 from app.web.paper_views import ConfirmView, PaperFormView
 from audit.events import Activity, ActorKind, Decision, EventKind
+from audit.witnessed import AlarmKind
 from consent.moving import Missing
 from identity.principal import Relation
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
@@ -295,6 +296,17 @@ REVIEWED = tuple(
     for e, n in zip(ENTRIES[:2], ("Anna Lindqvist", "Bo Nyman"), strict=True)
 )
 
+REVIEW = v.ReviewView(
+    "Region Exempel",
+    REVIEWED,
+    v.FormState({"show": ("all",)}),
+    (v.Option("SE2321000000-E1", "Maria Ek"),),
+    (v.Option("SE2321000000-B1", "Vårdcentralen Björken"),),
+    reads=31,
+    refused=1,
+    older="20",
+    witnesses=(v.WitnessView("vittne.region-nord.example/w1", NOW),),
+)
 OPENED = v.Urgent(
     PATIENT,
     NOW - timedelta(minutes=20),
@@ -944,17 +956,16 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         chrome(f"{MINE}/request", NURSE),
     ),
     "ask-sent": ("ask.html", v.AskView(PATIENT, sent=True), chrome(f"{MINE}/request", NURSE)),
-    "review": (
+    "review": ("review.html", REVIEW, chrome("/review", SUPERVISOR)),
+    "review-alarm": (
         "review.html",
-        v.ReviewView(
-            "Region Exempel",
-            REVIEWED,
-            v.FormState({"show": ("all",)}),
-            (v.Option("SE2321000000-E1", "Maria Ek"),),
-            (v.Option("SE2321000000-B1", "Vårdcentralen Björken"),),
-            reads=31,
-            refused=1,
-            older="20",
+        replace(
+            REVIEW,
+            witnesses=(
+                v.WitnessView("vittne.region-nord.example/w1", NOW, AlarmKind.ROLLED_BACK),
+                v.WitnessView("vittne.kommun.example/w1", None, AlarmKind.FORKED),
+                v.WitnessView("vittne.myndighet.example/w1", None, AlarmKind.UNREADABLE),
+            ),
         ),
         chrome("/review", SUPERVISOR),
     ),
