@@ -10,6 +10,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from app.errors import NotFoundError, TooManyRequestsError
 from app.security import Access, valv_of
@@ -57,7 +58,7 @@ async def checkpoint(request: _Asked) -> Response[bytes]:
 
 
 @get("/log/tile/{path:path}", opt={"access": Access.PUBLIC}, include_in_schema=False)
-async def tile(request: _Asked, path: str) -> Response[bytes]:
+async def tile(request: _Asked, path: FromPath[str]) -> Response[bytes]:
     """Return a tile's hashes; another form of its address is no address."""
     try:
         wanted = Tile.parse(path.removeprefix("/"))
