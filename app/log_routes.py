@@ -7,7 +7,7 @@ who fetch, and nobody else waits for them.
 import asyncio
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -54,7 +54,7 @@ async def checkpoint(request: _Asked) -> Response[bytes]:
     """Return the newest checkpoint outside the database, with the cosignatures that it has by now."""
     async with request.app.state.turns:
         note = await asyncio.to_thread(_newest, request)
-    return Response(note, media_type="text/plain; charset=utf-8")
+    return Response(note, media_type=MediaType.TEXT)
 
 
 @get("/log/tile/{path:path}", opt={"access": Access.PUBLIC}, include_in_schema=False)

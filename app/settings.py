@@ -170,16 +170,22 @@ def _witness(text: str) -> WitnessAt:
     url, _, key = text.strip().partition(" ")
     try:
         parts, read = urlsplit(url), WitnessKey.parse(key)
-        is_here = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
     except CheckpointError as error:
         raise SettingsError(f"VALV_WITNESSES: {error}; write https://host/path VERIFIER-KEY") from None
     except ValueError:
-        is_here = False
+        raise SettingsError("VALV_WITNESSES: not an address") from None
     if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
         raise SettingsError("VALV_WITNESSES: write https://host/path VERIFIER-KEY")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname)):
         raise SettingsError("VALV_WITNESSES: https, but for a witness on this machine")
     return WitnessAt(url.rstrip("/"), read)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, *, limit: int) -> int:
