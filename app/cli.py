@@ -34,6 +34,7 @@ _TOLD = (
     DatabaseUnavailableError,
     WrongPassphraseError,
     IdentityError,
+    LogUnavailableError,
     FileNotFoundError,
 )
 Command = Callable[[Settings, argparse.Namespace], int]

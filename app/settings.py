@@ -171,11 +171,13 @@ def _witness(text: str) -> WitnessAt:
     try:
         parts, read = urlsplit(url), WitnessKey.parse(key)
     except CheckpointError as error:
-        raise SettingsError(f"VALV_WITNESSES: {error}; write https://host/path VERIFIER-KEY") from None
+        raise SettingsError(
+            f"VALV_WITNESSES: {error}; write its HTTPS address, a space and its verifier key"
+        ) from None
     except ValueError:
         raise SettingsError("VALV_WITNESSES: not an address") from None
     if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
-        raise SettingsError("VALV_WITNESSES: write https://host/path VERIFIER-KEY")
+        raise SettingsError("VALV_WITNESSES: write its HTTPS address, a space and its verifier key")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname)):
         raise SettingsError("VALV_WITNESSES: https, but for a witness on this machine")
     return WitnessAt(url.rstrip("/"), read)

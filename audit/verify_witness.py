@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from audit.verify_findings import Fault, Report
+from audit.verify_notes import signature_holds
 
 _KIND = b"\x04"  # cosignature/v1
 _SIGNED = 4 + 8 + 64  # key id, time, Ed25519
@@ -43,7 +41,7 @@ def cosigned(folder: Path, keys: Sequence[str], report: Report) -> Iterator[tupl
         try:
             note = (folder / f"cosigned.{key.id.hex()}").read_text()
             at = _newest(key, note)
-        except (OSError, UnicodeDecodeError, ValueError, InvalidSignature):
+        except (OSError, ValueError):
             report.add(where, Fault.NOT_COSIGNED, key.name)
             continue
         if report.cosigned_at is None or at > report.cosigned_at:
@@ -74,18 +72,18 @@ def _newest(key: _Key, note: str) -> datetime:
     """Return when the witness signed last.
 
     Raises:
-        ValueError, InvalidSignature: it did not, or one of its signatures does not hold.
+        ValueError: it did not, or one of its signatures does not hold.
     """
     signed, blank, tail = note.rpartition("\n\n")
-    public, times = Ed25519PublicKey.from_public_bytes(key.public), list[datetime]()
+    times = list[datetime]()
     for line in tail.splitlines() if blank else ():
         dash, name, encoded = [*line.split(" "), "", ""][:3]
         raw = base64.b64decode(encoded, validate=True)
         if (dash, name, raw[:4]) != ("\u2014", key.name, key.id):
             continue
         seconds = int.from_bytes(raw[4:12], "big")
-        if len(raw) != _SIGNED:
+        message = f"cosignature/v1\ntime {seconds}\n{signed}\n".encode()
+        if len(raw) != _SIGNED or not signature_holds(key.public, raw[12:], message):
             raise ValueError(line)
-        public.verify(raw[12:], f"cosignature/v1\ntime {seconds}\n{signed}\n".encode())
         times.append(datetime.fromtimestamp(seconds, UTC))
     return max(times)

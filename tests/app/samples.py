@@ -963,7 +963,9 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
             REVIEW,
             witnesses=(
                 v.WitnessView("vittne.region-nord.example/w1", NOW, AlarmKind.ROLLED_BACK),
-                v.WitnessView("vittne.ovre-norrlands-kommunalforbund.example/halsovalvet/w1", None, AlarmKind.FORKED),
+                v.WitnessView(
+                    "vittne.ovre-norrlands-kommunalforbund.example/halsovalvet/w1", None, AlarmKind.FORKED
+                ),
                 v.WitnessView("vittne.myndighet.example/w1", None, AlarmKind.UNREADABLE),
             ),
         ),

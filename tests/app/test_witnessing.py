@@ -16,7 +16,7 @@ from app.security import Access
 from app.settings import Settings, SettingsError
 from app.witness_commands import application
 from app.witnessing import Witnessing
-from audit.asking import WitnessAt, WitnessError
+from audit.asking import Reply, WitnessAt, WitnessError
 from audit.checkpoint import Checkpoint, verifier_key
 from audit.cosignature import WitnessKey, open_cosigned
 from audit.witness import MOST_BYTES, Asked, Witness
@@ -89,7 +89,8 @@ async def test_the_witness_answers_as_the_protocol_says(witness: Witness) -> Non
         status, kind, line = await post(asked(7, root))
         assert (status, kind) == (200, "text/plain; charset=utf-8")
         note = Checkpoint(ORIGIN, 7, root).signed(LOG)
-        assert open_cosigned(note + line, origin=ORIGIN, public=LOG.public(), witness=KEY)
+        found = open_cosigned(note + line, origin=ORIGIN, public=LOG.public(), witness=KEY)
+        assert found.checkpoint.size == 7
         assert await post(asked(7, root)) == (409, "text/x.tlog.size", "7\n")
         assert await post(asked(7, other, old=7)) == (409, "text/x.tlog.size", "7\n")
         assert (await post(asked(9, other, old=7)))[0] == 422
@@ -214,7 +215,7 @@ def elsewhere() -> Iterator[Callable[..., str]]:
 
 def test_what_comes_back_is_handed_on(elsewhere: Callable[..., str]) -> None:
     """Status and body, and no redirect is followed: the settings say where to ask."""
-    assert witnessing.post(elsewhere(409, b"17\n"), b"x") == witnessing.Reply(409, b"17\n")
+    assert witnessing.post(elsewhere(409, b"17\n"), b"x") == Reply(409, b"17\n")
     target = elsewhere(200, b"never")
     assert witnessing.post(elsewhere(302, b"", target), b"x").status == 302
 
