@@ -10,16 +10,17 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-import uvicorn
-from litestar import Litestar
-
-from app import directory_commands, wiring
+from app import directory_commands, wiring, witness_commands
 from app.jobs import Jobs
 from app.main import application
 from app.seed import seed_demo
+from app.serving import serve_forever
 from app.settings import Settings, SettingsError
 from app.wiring import InstallationError
+from app.witnessing import asking
 from audit import verify
+from audit.asking import WitnessAt, WitnessError
+from audit.errors import LogUnavailableError
 from identity.errors import IdentityError
 from keys.keystore import WrongPassphraseError
 from vault.database import DatabaseUnavailableError
@@ -33,6 +34,7 @@ _TOLD = (
     DatabaseUnavailableError,
     WrongPassphraseError,
     IdentityError,
+    LogUnavailableError,
     FileNotFoundError,
 )
 Command = Callable[[Settings, argparse.Namespace], int]
@@ -67,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the log").add_subparsers(required=True, metavar="WHAT")
     verifying = _add(audit, "verify", _verify, "prove that no entry of the log is missing or changed")
     verifying.add_argument("--key", help="the log's public key, base64; default: VALV_DATA/log.pub")
+    verifying.add_argument(
+        "--witness", action="append", metavar="VKEY", help="a witness that must have cosigned; once for each"
+    )
+    witness = audit.add_parser("witness", help="watch over other installations' logs")
+    witness_commands.add(witness.add_subparsers(required=True, metavar="WHAT"), _add)
     directory = commands.add_parser("directory", help="organisations and what they say of themselves")
     directory_commands.add(directory.add_subparsers(required=True, metavar="WHAT"), _add)
     _add(commands, "doctor", _doctor, "say whether the installation is whole")
@@ -105,20 +112,6 @@ def _run(settings: Settings, valv: wiring.Valv) -> int:
     return 0
 
 
-def serve_forever(app: Litestar, *, host: str, port: int) -> None:
-    """Serve an application until this process is told to end."""
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        access_log=False,  # URLs are not logged
-        server_header=False,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-    )
-
-
 def _worker(settings: Settings, _: argparse.Namespace) -> int:
     if not settings.broker_url:
         raise SettingsError("VALV_BROKER_URL: not set, so the server itself runs the jobs")
@@ -153,27 +146,60 @@ def _upgrade(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _verify(settings: Settings, chosen: argparse.Namespace) -> int:
-    return _report(settings, _key(settings, chosen))
+    return _report(settings, _key(settings, chosen), witnesses=chosen.witness or ())
 
 
 def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
-    """Verify the log, and that no vault's stored head is behind it: that needs the KeyStore's pseudonyms."""
+    """Verify the log, and that no vault's stored head is behind it: that needs the KeyStore's pseudonyms.
+
+    First each witness is asked: what it refuses is kept, and then found.
+    """
     valv = wiring.open_installation(settings)
+    for witness in settings.witnesses:
+        _ask(valv, witness)
     heads = valv.house.database.read_now(lambda connection: stored_heads(connection, valv.house.keystore))
     valv.close()
     public = _key(settings, argparse.Namespace(**{**vars(chosen), "key": None}))
-    return _report(settings, public, heads=heads.get)
+    named = [str(witness.key) for witness in settings.witnesses]
+    return _report(settings, public, heads=heads.get, witnesses=named)
 
 
-def _report(settings: Settings, public: bytes, *, heads: verify.FindHead | None = None) -> int:
-    """Verify the log and say what was found."""
-    report = verify.verify(
-        settings.log,
-        checkpoint_dir=settings.checkpoints,
-        log_public=public,
-        heads=heads,
-        told=_progress if sys.stderr.isatty() else lambda _done, _count: None,
+def _ask(valv: wiring.Valv, witness: WitnessAt) -> None:
+    """Say what a witness answers now, and where the log stands with it."""
+    name, asked = witness.key.name, asking(valv)
+    try:
+        asked.ask(witness)
+    except (WitnessError, LogUnavailableError, OSError) as error:
+        print(f"vittnet / the witness {name}: svarar inte / does not answer: {error}")  # noqa: T201
+    standing = next(one for one in asked.standings() if one.witness == witness.key)
+    if standing.alarm is not None:
+        print(f"LARM / ALARM  {name}: {standing.alarm.kind}")  # noqa: T201
+    if standing.cosigned is None:
+        print(f"vittnet / the witness {name}: inget undertecknat / nothing cosigned")  # noqa: T201
+        return
+    size, age = standing.cosigned.checkpoint.size, valv.house.clock() - standing.cosigned.at
+    at = standing.cosigned.at.isoformat(" ", "seconds")
+    print(  # noqa: T201
+        f"vittnet / the witness {name}: {size} poster / entries, undertecknat / cosigned {at}, "
+        f"{max(0, int(age.total_seconds()))} s sedan / ago"
     )
+
+
+def _report(
+    settings: Settings, public: bytes, *, heads: verify.FindHead | None = None, witnesses: Sequence[str]
+) -> int:
+    """Verify the log and say what was found."""
+    try:
+        report = verify.verify(
+            settings.log,
+            checkpoint_dir=settings.checkpoints,
+            log_public=public,
+            heads=heads,
+            witnesses=witnesses,
+            told=_progress if sys.stderr.isatty() else lambda _done, _count: None,
+        )
+    except verify.WitnessKeyError as error:
+        raise SettingsError(f"--witness: {error}") from None
     for finding in report.findings:
         print(f"FEL / FAULT  {finding}")  # noqa: T201
     told = "hel / whole" if report.is_sound else f"{len(report.findings) + report.more} fel / faults"
@@ -181,6 +207,9 @@ def _report(settings: Settings, public: bytes, *, heads: verify.FindHead | None 
         f"{report.entries} poster / entries, {report.checkpoints} kontrollpunkter / checkpoints, "
         f"{report.anchored} utanför databasen / anchored outside: {told}"
     )
+    if report.cosigned_at is not None:
+        at = report.cosigned_at.isoformat(" ", "seconds")
+        print(f"senast undertecknat av ett vittne / last cosigned by a witness: {at}")  # noqa: T201
     if report.waiting_since is not None:
         since = report.waiting_since.isoformat(" ", "seconds")
         print(f"{report.waiting} väntar på sin plats / wait for their place, sedan / since {since}")  # noqa: T201

@@ -144,7 +144,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         headers["Retry-After"] = str(problem.retry_after)
     if path.startswith("/fhir"):
         return _respond(operation_outcome(problem), problem, headers, "application/fhir+json")
-    if path.startswith(("/api", "/demo", "/schema")):
+    if path.startswith(("/api", "/demo", "/schema", "/log/")):
         return _respond(problem_details(problem), problem, headers, "application/problem+json")
     return request.app.state.error_page(request, problem, headers)  # type: ignore[no-any-return]
 

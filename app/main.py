@@ -3,6 +3,7 @@
 /            pages for people (app/web): session cookie, CSRF token on every form
 /fhir        FHIR R4 for machines (app/fhir): Bearer
 /api         what FHIR does not name (app/api.py): Bearer
+/log         the log's tree of hashes (app/log_routes.py): anybody
 /demo        personas and their tokens, on a demo installation only
 /schema      the API's description, shown by our own files
 /static      styles, scripts, fonts, built at set-up
@@ -29,11 +30,13 @@ from app.api import API, DEMO
 from app.described import describe
 from app.fhir.routes import ROUTES as FHIR
 from app.jobs import Jobs
+from app.log_routes import LOG, Turns
 from app.security import Access
 from app.web.rendering import BUILT, Renderer
 from app.web.routes import PAGES
 from app.web.shell import error_page
 from app.wiring import Valv
+from app.witnessing import Witnessing, asking
 from identity import sessions, throttle
 
 _SCHEMA_PAGE = """<!doctype html>
@@ -68,6 +71,7 @@ def schema_json(request: Request[object, object, State]) -> dict[str, object]:
 def application(valv: Valv) -> Litestar:
     """Return the application that serves one installation."""
     jobs = Jobs(valv.intake, teller=valv.teller, broker=valv.settings.broker_url)
+    witnessing = Witnessing(asking(valv))
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
@@ -76,20 +80,41 @@ def application(valv: Valv) -> Litestar:
         jobs.start()
         if not valv.settings.broker_url:
             jobs.work()
+        witnessing.start()
         try:
             yield
         finally:
             await asyncio.to_thread(jobs.stop)
+            await asyncio.to_thread(witnessing.stop)
             valv.close()
 
     return Litestar(
-        route_handlers=[*PAGES, API, FHIR, DEMO, health, schema_page, schema_json, _static(BUILT / "static")],
+        route_handlers=[
+            *PAGES,
+            API,
+            FHIR,
+            DEMO,
+            *LOG,
+            health,
+            schema_page,
+            schema_json,
+            _static(BUILT / "static"),
+        ],
         guards=[security.guard],
         before_send=[security.add_headers],
         exception_handlers={Exception: errors.handle, HTTPException: errors.handle},
         allowed_hosts=AllowedHostsConfig(allowed_hosts=_hosts(valv)),
         logging_config=None,  # the command line has set logging up: no URL, no name of anyone
-        state=State({"valv": valv, "renderer": Renderer(), "error_page": error_page, "jobs": jobs}),
+        state=State(
+            {
+                "valv": valv,
+                "renderer": Renderer(),
+                "error_page": error_page,
+                "jobs": jobs,
+                "turns": Turns(),
+                "witnessing": witnessing,
+            }
+        ),
         lifespan=[running],
         openapi_config=OpenAPIConfig(
             title="Hälsovalvet",

@@ -197,9 +197,13 @@ async def add_headers(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(cast("MutableMapping[str, Any]", message))  # type: ignore[arg-type]
     for name, value in HEADERS.items():
         headers[name] = value
-    is_built = (
-        message["status"] == HTTPStatus.OK
-        and str(scope["path"]).startswith("/static/")
-        and b"v=" in scope.get("query_string", b"")
-    )
-    headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_built else "no-store"
+    headers["Cache-Control"] = "no-store"
+    if message["status"] == HTTPStatus.OK:
+        headers["Cache-Control"] = _cached(str(scope["path"]), scope.get("query_string", b""))
+
+
+def _cached(path: str, query: bytes) -> str:
+    """Return how long others may keep an answer: built files and the tree's hashes never change under one address."""
+    if path.startswith("/log/tile/") or (path.startswith("/static/") and b"v=" in query):
+        return "public, max-age=31536000, immutable"
+    return "public, max-age=2" if path == "/log/checkpoint" else "no-store"

@@ -18,6 +18,7 @@ VALV_SMTP            ``smtp://host:port`` or ``smtps://…``, with ``user:passwo
 VALV_SMTP_FROM       the address that it comes from; needed with VALV_SMTP
 VALV_RELATION        whether a patient relation is ``stated`` by asking (default) or must be ``on-record``
 VALV_STAFF_NAMES     whether the citizen's log names staff: ``named`` (default), or tells their ``role`` and unit alone
+VALV_WITNESSES       who cosigns the log's checkpoints: ``https://… <verifier key>``, comma-separated (default: nobody)
 ===================  ========================================================================================
 """
 
@@ -26,8 +27,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.mailing import Server
+from audit.asking import WitnessAt
+from audit.checkpoint import CheckpointError
+from audit.cosignature import WitnessKey
 from policies.engine import LAW_IN_FORCE
 from sharing.notices import ADDRESS
 
@@ -63,6 +68,7 @@ class Settings:
     broker_url: str = field(default="", repr=False)  # and so may this
     smtp: str = field(default="", repr=False)  # and this
     smtp_from: str = ""
+    witnesses: tuple[WitnessAt, ...] = ()
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -89,6 +95,7 @@ class Settings:
             broker_url=_broker_url(environment.get("VALV_BROKER_URL", "")),
             smtp=(smtp := _smtp(environment.get("VALV_SMTP", ""))),
             smtp_from=_sender(environment.get("VALV_SMTP_FROM", ""), smtp),
+            witnesses=_witnesses(environment.get("VALV_WITNESSES", "")),
         )
 
     @property
@@ -174,6 +181,38 @@ def _sender(text: str, smtp: str) -> str:
     if (text or smtp) and not ADDRESS.fullmatch(text):
         raise SettingsError("VALV_SMTP_FROM: the address that mail comes from, needed with VALV_SMTP")
     return text
+
+
+def _witnesses(text: str) -> tuple[WitnessAt, ...]:
+    found = tuple(_witness(one) for one in text.split(",") if one.strip())
+    if len({one.key.id for one in found}) < len(found):
+        raise SettingsError("VALV_WITNESSES: one key twice")
+    return found
+
+
+def _witness(text: str) -> WitnessAt:
+    """Read one witness; what a stranger on the way could answer is a false alarm, so outside this machine HTTPS."""
+    url, _, key = text.strip().partition(" ")
+    try:
+        parts, read = urlsplit(url), WitnessKey.parse(key)
+    except CheckpointError as error:
+        raise SettingsError(
+            f"VALV_WITNESSES: {error}; write its HTTPS address, a space and its verifier key"
+        ) from None
+    except ValueError:
+        raise SettingsError("VALV_WITNESSES: not an address") from None
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise SettingsError("VALV_WITNESSES: write its HTTPS address, a space and its verifier key")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname)):
+        raise SettingsError("VALV_WITNESSES: https, but for a witness on this machine")
+    return WitnessAt(url.rstrip("/"), read)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, *, limit: int) -> int:

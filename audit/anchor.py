@@ -5,6 +5,7 @@ machine than the log: it is what shows that a log was rolled back (docs/spec/aud
 """
 
 import os
+import threading
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint, verifier_key
@@ -31,7 +32,7 @@ class Anchor:
         mine = verifier_key(self._origin, self._public) + "\n"
         path = self._folder / KEY
         if not path.exists():
-            self._write(KEY, mine)
+            write_durably(self._folder, KEY, mine)
         elif path.read_text() != mine:
             raise CheckpointError("the folder of checkpoints belongs to another log")
 
@@ -51,18 +52,20 @@ class Anchor:
 
     def keep(self, size: int, note: str) -> None:
         """Write a checkpoint durably under its size, then as the newest."""
-        self._write(f"checkpoint.{size:012d}", note)
-        self._write(LATEST, note)
+        write_durably(self._folder, f"checkpoint.{size:012d}", note)
+        write_durably(self._folder, LATEST, note)
 
-    def _write(self, name: str, text: str) -> None:
-        beside = self._folder / f".{name}.{os.getpid()}"
-        with beside.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._folder / name)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+def write_durably(folder: Path, name: str, text: str) -> None:
+    """Write a file beside, sync it, and rename it: it is complete or absent."""
+    beside = folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
+    with beside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(folder / name)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

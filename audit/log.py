@@ -18,10 +18,10 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from audit import body, merkle, store
+from audit import body, merkle, store, tiles
 from audit.anchor import Anchor
 from audit.body import SERVICE, Readers, Sealer, month_at, new_entry_id
-from audit.checkpoint import CheckpointError, open_checkpoint
+from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from audit.database import FAULTS, Connection, Pool, PostgreSQL, SQLite
 from audit.direct import DirectLedger
 from audit.draft import Job, Waiter
@@ -35,6 +35,7 @@ from audit.ledger import Ledger
 from audit.pending import PendingLedger
 from audit.sequencer import Sequencer
 from audit.store import Stored
+from audit.tiles import Tile
 from audit.writer import Writer
 from keys.envelope import microseconds
 from keys.keystore import KeyStore
@@ -241,8 +242,7 @@ class AuditLog:
                 row = store.by_id(connection, entry_id)
                 if row is None:
                     raise NoSuchEntryError("no such entry")
-                note = store.newest_checkpoint(connection) or ""
-                head = open_checkpoint(note, origin=self._origin, public=self._public)
+                head, note = self._newest(connection)
                 if row.seq < head.size:
                     proof = merkle.inclusion_proof(row.seq, head.size, store.finder(connection))
                     data = row.leaf.encode()
@@ -250,6 +250,53 @@ class AuditLog:
                     return Inclusion(row.seq, head.size, data, tuple(proof), note)
             self.checkpoint()  # the entry is younger than the newest one
         raise LogUnavailableError("no checkpoint covers the entry")
+
+    # --- what is anybody's to see: the tree, never an entry
+
+    @property
+    def identity(self) -> tuple[str, bytes]:
+        """The log's origin and its public key: whom its checkpoints are by."""
+        return self._origin, self._public
+
+    def newest_checkpoint(self) -> tuple[Checkpoint, str]:
+        """Return the newest checkpoint that was carried out of the database, and its note.
+
+        Raises:
+            LogUnavailableError: it cannot be read, or is not the log's.
+        """
+        with self._looking() as connection:
+            return self._newest(connection)
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return a tile of the tree of the newest checkpoint.
+
+        Raises:
+            tiles.NoSuchTileError: there is none.
+            LogUnavailableError: it cannot be read.
+        """
+        with self._looking() as connection:
+            return tiles.read(connection, tile, self._newest(connection)[0].size)
+
+    def consistency(self, first: int, second: int) -> list[bytes]:
+        """Prove that the log's first ``second`` entries begin with its first ``first``; empty from nothing.
+
+        Raises:
+            LogUnavailableError: the log has not so many, or its tree does not prove it.
+        """
+        with self._looking() as connection:
+            return merkle.consistency_proof(first, second, store.finder(connection)) if first else []
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[Connection]:
+        """Give what is numbered; nobody's look seals, or writes anything."""
+        if self._writer.is_closed:
+            raise LogUnavailableError("the log is closed")
+        with _fail_closed(), self._pool.snapshot() as connection:
+            yield connection
+
+    def _newest(self, connection: Connection) -> tuple[Checkpoint, str]:
+        note = store.newest_checkpoint(connection) or ""
+        return open_checkpoint(note, origin=self._origin, public=self._public), note
 
     # --- inside
 

@@ -222,7 +222,7 @@ def finder(connection: Connection) -> FindNode:
 
     def find(level: int, index: int) -> bytes:
         below = level % STRIDE
-        hashes = _kept(connection, level - below, index << below, 1 << below)
+        hashes = kept(connection, level - below, index << below, 1 << below)
         while len(hashes) > 1:
             hashes = [node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
         return hashes[0]
@@ -230,7 +230,12 @@ def finder(connection: Connection) -> FindNode:
     return find
 
 
-def _kept(connection: Connection, level: int, first: int, count: int) -> list[bytes]:
+def kept(connection: Connection, level: int, first: int, count: int) -> list[bytes]:
+    """Return hashes of a level that is kept.
+
+    Raises:
+        LookupError: one is not there.
+    """
     if level:
         query = "SELECT hash FROM log_nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
         found = connection.execute(query, (level, first, first + count))

@@ -5,7 +5,7 @@ trusts no index of the database, no stored hash and no signature but that key's,
 end to end. Memory grows with the vaults and the checkpoints (some hundred bytes each), not with the entries;
 a large log is read by as many processes as the machine has processors. Steps, as numbered in :func:`verify`:
 
-1. notes outside the database, read first, so that a log still growing is never behind them;
+1. notes outside the database, read first, so that a log still growing is never behind them; witnesses' words on them;
 2. the database: no trigger or view; beside all else, its lists against its entries, its indexes against its tables;
 3. notes inside: kept checkpoints and the tip; every note's form, origin, key and signature;
 4. every row in order: no gap, well-formed, its stored hash, its sealed body's digest, time never going back;
@@ -26,8 +26,9 @@ from audit.verify_lists import LISTS, Total
 from audit.verify_notes import Judge, Note, outside
 from audit.verify_processes import look_apart
 from audit.verify_source import Source, UnreadableError, opened
+from audit.verify_witness import WitnessKeyError, cosigned, hold_alarms
 
-__all__ = ["Fault", "FindHead", "Finding", "Report", "verify"]
+__all__ = ["Fault", "FindHead", "Finding", "Report", "WitnessKeyError", "verify"]
 
 FindHead = Callable[[bytes], tuple[int, bytes] | None]  # vault pseudonym -> version and digest as stored now
 Progress = Callable[[int, int], None]  # entries verified, entries in all
@@ -45,18 +46,25 @@ def verify(
     open_body: OpenBody | None = None,
     heads: FindHead | None = None,
     bodies_kept_since: datetime | None = None,
+    witnesses: Sequence[str] = (),
     told: Progress = lambda _done, _count: None,
     processes: int | None = None,
 ) -> Report:
     """Verify a log, in a SQLite file (a path) or a PostgreSQL database (its address); see the module's docstring.
 
     ``origin`` is the log's name, by default that of its first checkpoint. A body may be gone only where the
-    entry is older than ``bodies_kept_since``. ``told`` hears how far it has come. ``processes`` is by default
+    entry is older than ``bodies_kept_since``. Each of ``witnesses``, by its verifier key,
+    must have cosigned a checkpoint. ``told`` hears how far it has come. ``processes`` is by default
     what the log's size is worth; with ``open_body`` all is done in this one.
+
+    Raises:
+        WitnessKeyError: a witness's key is none.
     """
     report = Report()
     judge = Judge(log_public, origin, report)
-    notes = [note for where, text in outside(checkpoint_dir) if (note := judge.read(where, text))]  # 1
+    hold_alarms(checkpoint_dir, report)  # 1
+    words = [*cosigned(checkpoint_dir, witnesses, report), *outside(checkpoint_dir)]
+    notes = [note for where, text in words if (note := judge.read(where, text))]
     if not notes:
         report.add("outside", Fault.NO_OUTSIDE)
     try:

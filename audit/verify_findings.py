@@ -19,6 +19,8 @@ class Fault(StrEnum):
     UNKNOWN_KEY = "a checkpoint signed by an unknown key"
     BAD_SIGNATURE = "a checkpoint whose signature does not hold"
     MISPLACED = "a checkpoint kept under another size than its own"
+    NOT_COSIGNED = "no checkpoint that this witness has cosigned"
+    REFUSED_BY_WITNESS = "a witness has refused the log, as rolled back or forked; a person must find out why"
     BEHIND = "the log has fewer entries than a signed checkpoint: it was truncated or rolled back"
     OTHER_ROOT = "the entries are not those that were signed: changed, moved, added or removed"
     GAP = "entries are missing: the sequence has a gap"
@@ -73,6 +75,7 @@ class Report(Findings):
     root: bytes = b""
     checkpoints: int = 0  # notes whose signature holds
     anchored: int = 0  # entries covered by the newest checkpoint outside the database
+    cosigned_at: datetime | None = None  # when a witness that was named signed last
     opened: int = 0  # bodies held against their commitment
     gone: int = 0  # bodies gone in their time
     waiting: int = 0  # entries written but not yet sequenced: no part of the tree

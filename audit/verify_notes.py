@@ -48,7 +48,6 @@ class Judge:
 
     def __init__(self, public: bytes, origin: str | None, report: Report) -> None:
         self._raw = public
-        self._key = Ed25519PublicKey.from_public_bytes(public)
         self._origin = origin
         self._report = report
 
@@ -94,13 +93,20 @@ class Judge:
             raw = _base64(encoded)
             if name != origin or raw[:4] != identity:
                 continue  # another's signature, as a witness's
-            try:
-                self._key.verify(raw[4:], signed)
-            except InvalidSignature:
-                raise _BadNoteError(Fault.BAD_SIGNATURE) from None
+            if not signature_holds(self._raw, raw[4:], signed):
+                raise _BadNoteError(Fault.BAD_SIGNATURE)
             found = True
         if not found:
             raise _BadNoteError(Fault.UNKNOWN_KEY)
+
+
+def signature_holds(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Tell whether an Ed25519 signature is that of a key over a message."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _base64(text: str) -> bytes:

@@ -11,10 +11,11 @@ from app.security import valv_of
 from app.web import labels, values
 from app.web.chart import ZONE
 from app.web.shell import Answer, Asked, cursor, day_of, page, pick, shown, supervisor
-from app.web.views import AccessShow, FormState, Option, ReviewView
+from app.web.views import AccessShow, FormState, Option, ReviewView, WitnessView
 from app.wiring import Valv
 from audit.events import Activity, Decision, EventKind
 from audit.review import Access
+from audit.witnessed import Standing
 from identity.directory import Directory
 from identity.principal import Unit
 from sharing import reviewing, searching
@@ -52,8 +53,14 @@ async def show_review(request: Asked) -> Answer:
         older="" if found.before is None else str(found.before),
         owed=len(owed),
         overdue=sum(one.is_overdue(at) for one in owed),
+        witnesses=tuple(map(_witness, request.app.state.witnessing.standings())),
     )
     return page(request, "review.html", view)
+
+
+def _witness(standing: Standing) -> WitnessView:
+    at = None if standing.cosigned is None else standing.cosigned.at
+    return WitnessView(standing.witness.name, at, None if standing.alarm is None else standing.alarm.kind)
 
 
 def _filter(state: FormState, day: date | None) -> Callable[[Access], bool]:

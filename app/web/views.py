@@ -127,6 +127,7 @@ from enum import StrEnum
 from app.web.chart import Chart
 from app.web.measures import MeasureForm
 from audit.events import Activity, ActorKind, Decision, EventKind
+from audit.witnessed import AlarmKind
 from identity.principal import Relation
 from policies.vocabulary import Action, Category, Effect, GranteeKind, Purpose
 from sharing.asking import RequestState
@@ -947,6 +948,15 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessView:
+    """Where the log stands with one witness; ``at`` is when it cosigned last, ``alarm`` that it refused the log."""
+
+    name: str
+    at: datetime | None = None
+    alarm: AlarmKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnAccessesView:
     """What staff themselves did on the commission they act on, newest first; whose it was by pseudonym."""
 
@@ -971,6 +981,7 @@ class ReviewView:
     older: str = ""
     owed: int = 0
     overdue: int = 0
+    witnesses: tuple[WitnessView, ...] = ()
 
 
 # --- staff ---

@@ -16,6 +16,7 @@ from app.web.paper_views import ConfirmView, PaperFormView
 from audit.cases import Outcome
 from audit.events import Activity, ActorKind, Decision, EventKind
 from audit.signals import Hit
+from audit.witnessed import AlarmKind
 from consent.moving import Missing
 from identity.principal import Relation
 from keys.certificates import Signatory
@@ -478,6 +479,17 @@ QUESTIONS = (
     ),
 )
 
+REVIEW = v.ReviewView(
+    "Region Exempel",
+    REVIEWED,
+    v.FormState({"show": ("all",)}),
+    (v.Option("SE2321000000-E1", "Maria Ek"),),
+    (v.Option("SE2321000000-B1", "Vårdcentralen Björken"),),
+    reads=31,
+    refused=1,
+    older="20",
+    witnesses=(v.WitnessView("vittne.region-nord.example/w1", NOW),),
+)
 OPENED = v.Urgent(
     PATIENT,
     NOW - timedelta(minutes=20),
@@ -1187,17 +1199,18 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         chrome(f"{MINE}/request", NURSE),
     ),
     "ask-sent": ("ask.html", v.AskView(PATIENT, sent=True), chrome(f"{MINE}/request", NURSE)),
-    "review": (
+    "review": ("review.html", REVIEW, chrome("/review", SUPERVISOR)),
+    "review-alarm": (
         "review.html",
-        v.ReviewView(
-            "Region Exempel",
-            REVIEWED,
-            v.FormState({"show": ("all",)}),
-            (v.Option("SE2321000000-E1", "Maria Ek"),),
-            (v.Option("SE2321000000-B1", "Vårdcentralen Björken"),),
-            reads=31,
-            refused=1,
-            older="20",
+        replace(
+            REVIEW,
+            witnesses=(
+                v.WitnessView("vittne.region-nord.example/w1", NOW, AlarmKind.ROLLED_BACK),
+                v.WitnessView(
+                    "vittne.ovre-norrlands-kommunalforbund.example/halsovalvet/w1", None, AlarmKind.FORKED
+                ),
+                v.WitnessView("vittne.myndighet.example/w1", None, AlarmKind.UNREADABLE),
+            ),
         ),
         chrome("/review", SUPERVISOR),
     ),

@@ -8,7 +8,9 @@ import pytest
 from app import cli, wiring
 from app.settings import Settings, SettingsError
 from app.wiring import InstallationError
+from audit.events import Activity, Event, EventKind
 from tests import postgres
+from tests.audit.audit_world import SYSTEM
 
 
 @pytest.fixture
@@ -75,3 +77,20 @@ def test_command_says_that_the_database_cannot_be_reached(
     told = capsys.readouterr()
     assert told.err == "valv: the database does not serve: it cannot be reached\n"
     assert "secret" not in told.out
+
+
+def test_command_says_that_the_log_was_put_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The database alone, its checkpoints left: no witness is needed, and nothing is served."""
+    settings = Settings(tmp_path)
+    wiring.create(settings, demo=True)
+    old = settings.data / "log.db"
+    before = old.read_bytes()
+    monkeypatch.setenv("VALV_DATA", str(tmp_path))
+    valv = wiring.open_installation(settings)
+    valv.house.log.append_now(Event(EventKind.LOGIN, Activity.READ, valv.house.clock(), SYSTEM))
+    valv.close()
+    old.write_bytes(before)
+    assert cli.main(["doctor"]) == 2
+    assert capsys.readouterr().err == "valv: the log is behind its checkpoint outside the database\n"

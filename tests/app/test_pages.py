@@ -21,6 +21,7 @@ from app.web.rendering import Renderer
 from app.web.routes import PAGES
 from app.web.shell import error_page
 from app.wiring import Valv
+from app.witnessing import Witnessing, asking
 from audit.entry import Entry
 from audit.events import Decision, EventKind
 from identity.numbers import parse_personal_number
@@ -123,7 +124,13 @@ def app(valv: Valv, tmp_path_factory: pytest.TempPathFactory) -> Litestar:
         before_send=[security.add_headers],
         exception_handlers={Exception: errors.handle, HTTPException: errors.handle},
         state=State(
-            {"valv": valv, "renderer": Renderer(built=built), "error_page": error_page, "jobs": NoJobs()}
+            {
+                "valv": valv,
+                "renderer": Renderer(built=built),
+                "error_page": error_page,
+                "jobs": NoJobs(),
+                "witnessing": Witnessing(asking(valv)),
+            }
         ),
         logging_config=None,
         openapi_config=None,

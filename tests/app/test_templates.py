@@ -319,3 +319,16 @@ def test_plural_forms_are_english() -> None:
     english = catalogue(Lang.EN)
     assert english.ngettext("%(figure)s uppgift", "%(figure)s uppgifter", 1) == "%(figure)s record"
     assert english.ngettext("%(figure)s uppgift", "%(figure)s uppgifter", 2) == "%(figure)s records"
+
+
+def test_a_supervisor_is_told_of_each_alarm_in_words() -> None:
+    """Not a code and not a colour alone: what has happened, and what to do; without an alarm, how fresh the word is."""
+    template, view, around = PAGES["review-alarm"]
+    page = Renderer().render(template, view, lang=Lang.SV, chrome=around)
+    for told in ("har sett fler poster", "har sett andra poster", "anteckningen om det är skadad"):
+        assert page.count(told) == 1
+    assert page.count("Lita inte på listan") == 1
+    template, view, around = PAGES["review"]
+    page = Renderer().render(template, view, lang=Lang.SV, chrome=around)
+    assert "Larm om loggen" not in page
+    assert "intygade loggen senast 14 mars 2026 kl. 10:30" in page

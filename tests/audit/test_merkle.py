@@ -133,6 +133,46 @@ def test_made_consistency_proofs_hold_and_fail_for_other_roots(second: int) -> N
             merkle.check_consistency(first, second, old, bytes(32), proof)
 
 
+def naive_proof(first: int, leaves: Sequence[bytes], *, whole: bool = True) -> list[bytes]:
+    """RFC 6962's SUBPROOF, word for word."""
+    if first == len(leaves):
+        return [] if whole else [naive_root(leaves)]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    if first <= split:
+        return [*naive_proof(first, leaves[:split], whole=whole), naive_root(leaves[split:])]
+    return [*naive_proof(first - split, leaves[split:], whole=False), naive_root(leaves[:split])]
+
+
+@given(st.data())
+def test_consistency_proofs_are_the_definitions_and_no_changed_one_holds(data: st.DataObject) -> None:
+    """The second opinion makes the same proof; a bit, a step more or less, another size or tree: refused."""
+    second = data.draw(st.integers(2, 200))
+    first = data.draw(st.integers(1, second - 1))
+    leaves = leaves_of(second)
+    old, new = naive_root(leaves[:first]), naive_root(leaves)
+    proof = merkle.consistency_proof(first, second, finder(leaves))
+    assert proof == naive_proof(first, leaves)
+    merkle.check_consistency(first, second, old, new, proof)
+    place, bit = data.draw(st.integers(0, len(proof) - 1)), data.draw(st.integers(0, 255))
+    step = bytearray(proof[place])
+    step[bit // 8] ^= 1 << bit % 8
+    forked = [*leaves]
+    forked[data.draw(st.integers(0, first - 1))] = bytes(32)
+    wrong = [
+        (first, old, new, [*proof[:place], bytes(step), *proof[place + 1 :]]),
+        (first, old, new, proof[:-1]),
+        (first, old, new, [*proof, new]),
+        (first, old, new, [old, *proof]),
+        (first, old, naive_root(forked), naive_proof(first, forked)),
+        (first, new, old, proof),
+    ]
+    for size, start, end, steps in wrong:
+        with pytest.raises(ProofError):
+            merkle.check_consistency(size, second, start, end, steps)
+
+
 def test_a_frontier_that_cannot_be_is_refused() -> None:
     """What comes back from the database is untrusted."""
     for size, peaks in ((1, b""), (2, bytes(64)), (3, bytes(63)), (-1, b"")):

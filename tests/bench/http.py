@@ -29,9 +29,10 @@ from typing import cast
 from litestar import Response, get
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, bindparam, insert, select
 
-from app import cli, demo, login, wiring
+from app import demo, login, wiring
 from app.main import application
 from app.security import Access
+from app.serving import serve_forever
 from app.settings import Settings
 from app.wiring import Valv
 from consent.parse import parse_rule
@@ -164,7 +165,7 @@ def serve(folder: Path, port: int) -> None:
         return Response(json.dumps(dict(found)).encode(), media_type="application/json")
 
     app.register(row)
-    cli.serve_forever(app, host="127.0.0.1", port=port)
+    serve_forever(app, host="127.0.0.1", port=port)
 
 
 @contextmanager
