@@ -13,5 +13,5 @@ class NoSuchEntryError(AuditError):
     """There is no such entry under this vault or organisation."""
 
 
-class TooManyEntriesError(Exception):
+class TooManyEntriesError(AuditError):
     """A proof would hold more entries than one file is to."""

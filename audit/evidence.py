@@ -127,7 +127,7 @@ def around(connection: Connection, name: bytes, begin: int, end: int) -> tuple[l
     ends = min(end, at(seqs[-1]) if seqs else end)
     first, last = bisect.bisect_left(seqs, begin, key=at), bisect.bisect_left(seqs, ends, key=at)
     if last - first > MOST_ROWS:
-        raise TooManyEntriesError("more entries than one proof holds")
+        raise TooManyEntriesError("more entries than one proof holds: ask for a shorter period")
     return [row(seq) for seq in seqs[max(0, first - 1) : last + 1]], ends
 
 

@@ -11,6 +11,7 @@ from app.web import (
     mandate_pages,
     moving_pages,
     paper_pages,
+    receipt_pages,
     review,
     rule_pages,
     seeing_as,
@@ -23,6 +24,9 @@ PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
     login.show_personas,
     login.log_in,
+    # anyone who checks a receipt
+    receipt_pages.verifier,
+    receipt_pages.verifier_key,
     # anyone logged in
     login.log_out,
     login.show_choices,
@@ -33,6 +37,9 @@ PAGES: list[HTTPRouteHandler] = [
     citizen.show_add,
     citizen.add,
     citizen.show_accesses,
+    receipt_pages.show_proof,
+    receipt_pages.download_receipt,
+    receipt_pages.download_silence,
     history_pages.show_decision,
     import_pages.show_imports,
     import_pages.take,

@@ -73,6 +73,10 @@ GET  /requests/{id}                                                             
 POST /requests/{id}                         answer* (accept, decline); to accept:      → 303 /sharing        request.html if errors
                                             categories*, actions*, valid_to
 GET  /accesses                              show (AccessShow), before (cursor)         AccessesView          accesses.html
+GET  /accesses/proof                        from, to (days)                            ProofView             proof.html
+GET  /accesses/silence                      from*, to* (days)                          (the silence proof)
+GET  /accesses/{id}/receipt                                                            (the receipt)
+GET  /verify.py, /verify.key (anyone)                                                  (the program, the key)
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 GET  /staff                                                                            FindView              find.html
 POST /staff                                 personal_number*                           → 303 /staff/patients/{id}
@@ -230,6 +234,7 @@ class FieldProblem(StrEnum):
     ONESELF = "oneself"
     END_OR_OPEN = "end-or-open"
     MAY_NOT_SHARE = "may-not-share"
+    TOO_MANY_ENTRIES = "too-many-entries"
 
 
 @dataclass(frozen=True, slots=True)

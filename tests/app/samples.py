@@ -11,6 +11,7 @@ from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
 from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, ProposalCard, ProposalsView
 from app.web.paper_views import ConfirmView, PaperFormView
+from app.web.receipt_views import ProofView, SilenceCard
 from audit.events import Activity, ActorKind, Decision, EventKind
 from consent.moving import Missing
 from identity.principal import Relation
@@ -897,6 +898,31 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         "accesses.html",
         v.AccessesView(v.AccessShow.ALL, ENTRIES, "120"),
         chrome("/accesses?show=all", ANNA),
+    ),
+    "proof": (
+        "proof.html",
+        ProofView("halsovalvet/0123456789abcdef+00112233+AQ==", v.FormState({"from": ("2026-02-12",), "to": ("2026-03-14",)})),
+        chrome("/accesses/proof", ANNA),
+    ),
+    "proof-found": (
+        "proof.html",
+        ProofView(
+            "halsovalvet/0123456789abcdef+00112233+AQ==",
+            v.FormState({"from": ("2026-02-12",), "to": ("2026-03-14",)}),
+            SilenceCard(date(2026, 2, 12), date(2026, 3, 14), 1, 0),
+        ),
+        chrome("/accesses/proof", ANNA),
+    ),
+    "proof-error": (
+        "proof.html",
+        ProofView(
+            "halsovalvet/0123456789abcdef+00112233+AQ==",
+            v.FormState(
+                {"from": ("2020-01-01",), "to": ("2026-03-14",)},
+                (v.FieldError("from", v.FieldProblem.TOO_MANY_ENTRIES),),
+            ),
+        ),
+        chrome("/accesses/proof", ANNA),
     ),
     "accesses-none": ("accesses.html", v.AccessesView(v.AccessShow.PEOPLE, ()), chrome("/accesses", ANNA)),
     "find": ("find.html", v.FindView(), chrome("/staff", NURSE)),

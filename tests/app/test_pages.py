@@ -204,6 +204,8 @@ CITIZENS = (
     "/mandates/new",
     "/inherited",
     "/accesses",
+    "/accesses/proof",
+    "/accesses/proof?from=2026-01-01&to=2026-01-02",
 )
 FORMS = {
     "anna": (
