@@ -90,7 +90,14 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 one
             return Problem(403, "forbidden", "Not permitted", "You may not do this.")
         case StaleAuthenticationError():
             return Problem(403, "login", "Log in again", "This needs a login under five minutes old.")
-        case RuleError() | NumberError() | BadRequestError() | FormatError() | MalformedRecordError() | TooManyEntriesError():
+        case (
+            RuleError()
+            | NumberError()
+            | BadRequestError()
+            | FormatError()
+            | MalformedRecordError()
+            | TooManyEntriesError()
+        ):
             return Problem(400, "invalid", "The request is wrong", str(error))
         case RecursionError():
             return Problem(400, "structure", "The request is wrong", "The body is nested too deeply.")

@@ -28,9 +28,9 @@ from audit.draft import Job, Waiter
 from audit.encoding import EncodingError, encode
 from audit.entry import Entry, EntryState, Inclusion, open_row, open_rows
 from audit.errors import LogUnavailableError, NoSuchEntryError
+from audit.events import Event, HeadRef
 from audit.evidence import Receipt as TakenAlong
 from audit.evidence import Silence
-from audit.events import Event, HeadRef
 from audit.keeper import Keeper
 from audit.leaf import NOBODY
 from audit.ledger import Ledger

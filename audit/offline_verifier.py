@@ -22,7 +22,7 @@ import hashlib
 import json
 import struct
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -36,7 +36,7 @@ WHAT = {
     "verify.py and the log's key.",
 }
 NOBODY = bytes(16)
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Wrong(Exception):  # noqa: N818 what is wrong, in both languages
@@ -140,7 +140,7 @@ def number(text: str) -> int:
         or len(text) > 19
         or str(int(text)) != text
         or int(text) >> 63
-    ):  # noqa: PLR2004
+    ):
         raise Wrong("Filen är ändrad: ett tal är felskrivet.", "The file was changed: a number is malformed.")
     return int(text)
 
@@ -285,14 +285,45 @@ def open_proof(text: Any, key: Key) -> Proven:
 
 # --- the event
 
-EVENT = (
-    "v kind activity at actor vault purpose categories decision reason rules rules_version policy_hash subject counts "
-    "outcome_of head document"
-).split()
-ACTOR = (
-    "authority_id authority_kind commission for_id for_name id kind licence name provider_id provider_kind provider_name "
-    "purpose right title unit_id unit_name"
-).split()
+EVENT = [
+    "v",
+    "kind",
+    "activity",
+    "at",
+    "actor",
+    "vault",
+    "purpose",
+    "categories",
+    "decision",
+    "reason",
+    "rules",
+    "rules_version",
+    "policy_hash",
+    "subject",
+    "counts",
+    "outcome_of",
+    "head",
+    "document",
+]
+ACTOR = [
+    "authority_id",
+    "authority_kind",
+    "commission",
+    "for_id",
+    "for_name",
+    "id",
+    "kind",
+    "licence",
+    "name",
+    "provider_id",
+    "provider_kind",
+    "provider_name",
+    "purpose",
+    "right",
+    "title",
+    "unit_id",
+    "unit_name",
+]
 LISTS, NUMBERS, OBJECTS = ("categories", "rules"), ("v", "rules_version"), ("actor", "counts", "head")
 
 

@@ -71,7 +71,9 @@ def period_of(request: Asked) -> tuple[date, date]:
     """
     texts = [request.query_params.get(name, "").strip() for name in ("from", "to")]
     if any(_wrong(*texts, values.local_day(valv_of(request).house.clock()))):
-        raise BadRequestError("from, to: days as 2026-01-31, the first no later than the last, which is today at most")
+        raise BadRequestError(
+            "from, to: days as 2026-01-31, the first no later than the last, which is today at most"
+        )
     first, last = map(date.fromisoformat, texts)
     return first, last
 

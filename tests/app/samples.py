@@ -901,7 +901,10 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     ),
     "proof": (
         "proof.html",
-        ProofView("halsovalvet/0123456789abcdef+00112233+AQ==", v.FormState({"from": ("2026-02-12",), "to": ("2026-03-14",)})),
+        ProofView(
+            "halsovalvet/0123456789abcdef+00112233+AQ==",
+            v.FormState({"from": ("2026-02-12",), "to": ("2026-03-14",)}),
+        ),
         chrome("/accesses/proof", ANNA),
     ),
     "proof-found": (

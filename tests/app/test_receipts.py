@@ -74,7 +74,7 @@ async def test_asking_is_logged(world: World, client: Client) -> None:
     entry = await first(client)
     await get(client, f"/api/accesses/{entry}/receipt")
     await get(client, f"/api/accesses/silence?{days(world)}")
-    vault = world.vault("anna").vault
+    vault = world.vault("anna")
     events = [one.event for one in world.house.log.entries_of_vault(vault, limit=10) if one.event is not None]
     asked = {event.subject for event in events if event.kind is EventKind.READ_LOG}
     assert {entry, "silence"} <= asked
@@ -118,5 +118,3 @@ async def test_receipt_fails_closed_where_the_log_does(
     answer = await client.get(f"/api/accesses/{entry}/receipt", headers=headers)
     assert answer.status_code == 503
     assert "proof" not in answer.json()
-
-

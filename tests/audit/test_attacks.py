@@ -121,7 +121,11 @@ VERIFIED = frozenset({Finder.VERIFY, Finder.ANCHOR})
 
 ATTACKS = [
     Attack("An entry is deleted", run("DELETE FROM log_entries WHERE seq = 100"), ALL),
-    Attack("… and all is numbered and hashed anew", run("DELETE FROM log_entries WHERE seq = 100", rebuilt=True), ALL),
+    Attack(
+        "… and all is numbered and hashed anew",
+        run("DELETE FROM log_entries WHERE seq = 100", rebuilt=True),
+        ALL,
+    ),
     Attack("Entries are reordered", run(*REORDER), ALL),
     Attack("… and all is numbered and hashed anew", run(*REORDER, rebuilt=True), ALL),
     Attack("An entry is changed", run(CHANGE), ALL),
@@ -130,7 +134,11 @@ ATTACKS = [
     Attack("… and all is numbered and hashed anew", run(*DUPLICATE, rebuilt=True), VERIFIED),
     Attack(
         "The newest entries are cut off",
-        run("DELETE FROM log_entries WHERE seq > 289", "DELETE FROM log_checkpoints WHERE size > 289", rebuilt=True),
+        run(
+            "DELETE FROM log_entries WHERE seq > 289",
+            "DELETE FROM log_checkpoints WHERE size > 289",
+            rebuilt=True,
+        ),
         ALL,
     ),
     Attack("The file is rolled back to an old copy", roll_back, ALL),
@@ -165,7 +173,9 @@ def is_found_by_receipt(copy: House, receipts: list[bytes]) -> bool:
     key = verifier.Key(ORIGIN, copy.public)
     with closing(base.hold(copy.path)) as database:
         try:
-            checked = [verifier.check(content, key) for content in (*receipts, *_again(copy, database, receipts))]
+            checked = [
+                verifier.check(content, key) for content in (*receipts, *_again(copy, database, receipts))
+            ]
             verifier.compare([row for _, rows, _ in checked for row in rows], [head for *_, head in checked])
         except (verifier.Wrong, LookupError, ProofError, CheckpointError, AuditError):
             return True

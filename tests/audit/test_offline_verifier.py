@@ -105,14 +105,18 @@ def test_key_of_mixed_order_is_refused() -> None:
     bit=st.integers(0, 767),
     flip=st.booleans(),
 )
-def test_signatures_are_judged_as_the_library_does(seed: bytes, message: bytes, bit: int, *, flip: bool) -> None:
+def test_signatures_are_judged_as_the_library_does(
+    seed: bytes, message: bytes, bit: int, *, flip: bool
+) -> None:
     """Honest ones hold; one with a changed bit in key or signature holds in neither."""
     signer = Ed25519PrivateKey.from_private_bytes(seed)
     both = bytearray(signer.public_key().public_bytes_raw() + signer.sign(message))
     if flip:
         both[bit >> 3] ^= 1 << (bit & 7)
     public, signature = bytes(both[:32]), bytes(both[32:])
-    assert verifier.signature_holds(public, message, signature) is theirs(public, message, signature) is not flip
+    assert (
+        verifier.signature_holds(public, message, signature) is theirs(public, message, signature) is not flip
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -120,7 +124,9 @@ def test_signatures_are_judged_as_the_library_does(seed: bytes, message: bytes, 
     st.one_of(st.sampled_from(SMALL), st.binary(max_size=33)),
     st.one_of(st.sampled_from(SMALL).map(lambda r: r + bytes(32)), st.binary(max_size=65)),
 )
-def test_what_is_malformed_is_refused_and_never_more_than_the_library_takes(public: bytes, signature: bytes) -> None:
+def test_what_is_malformed_is_refused_and_never_more_than_the_library_takes(
+    public: bytes, signature: bytes
+) -> None:
     """The strict rule takes less than the library: never more."""
     assert not verifier.signature_holds(public, b"m", signature) or theirs(public, b"m", signature)
 
@@ -277,7 +283,12 @@ def test_another_key_and_no_key_are_told(made: House, tmp_path: Path) -> None:
         verifier.check(receipt(made), verifier.Key(ORIGIN, thief))
     with pytest.raises(verifier.Wrong, match="another log's"):
         verifier.check(receipt(made), verifier.Key("other", thief))
-    for text in ("", "a+b", "a+00000000+AQ==", f"{ORIGIN}+00000000+{base64.b64encode(b'1' + thief).decode()}"):
+    for text in (
+        "",
+        "a+b",
+        "a+00000000+AQ==",
+        f"{ORIGIN}+00000000+{base64.b64encode(b'1' + thief).decode()}",
+    ):
         with pytest.raises(verifier.Unusable):
             verifier.read_key(text)
     assert verifier.main(["nothing.json", "--key", str(tmp_path / "none")]) == 2
@@ -310,7 +321,8 @@ def test_receipt_of_another_vaults_entry_is_nothing(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "end", "count", "theirs"), [(5, 9, 2, 2), (0, 3, 1, 1), (7, 8, 0, 0), (0, 40, 19, 13), (39, 90, 0, 0)]
+    ("begin", "end", "count", "theirs"),
+    [(5, 9, 2, 2), (0, 3, 1, 1), (7, 8, 0, 0), (0, 40, 19, 13), (39, 90, 0, 0)],
 )
 def test_silence_counts_what_lies_in_the_period(
     made: House, begin: int, end: int, count: int, theirs: int
