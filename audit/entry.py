@@ -64,7 +64,7 @@ def open_rows(rows: Sequence[Stored], scope: str, name: bytes, keystore: KeyStor
 
 
 def open_row(row: Stored, scope: str, keystore: KeyStore) -> tuple[EntryState, bytes]:
-    """Return what a reader can hold to a row's commitment: the salt and the canonical event, joined; empty if not open."""
+    """Return what a reader can hold to a row's commitment: salt and canonical event; empty if it is not open."""
     return _plain(row, scope, functools.partial(body.find_key, keystore, scope))
 
 

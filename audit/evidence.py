@@ -1,4 +1,4 @@
-"""What a citizen takes along and checks without us: a receipt of one entry, and a silence proof (docs/spec/audit-v1.md, 13, 14).
+"""What a citizen takes along and checks without us: receipts, silence proofs (docs/spec/audit-v1.md, 13 and 14).
 
 Each is one JSON file in one form, whose proofs are C2SP tlog-proofs verbatim. Whoever asks has been let in, and their
 asking logged, by the caller. The program that checks them, :mod:`audit.offline_verifier`, is written from the
@@ -57,7 +57,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A vault's rows without a gap, from the last before a period (or its very first) to the first at or after its end."""
+    """A vault's rows without a gap, from the last before a period (or the very first) to the first after it."""
 
     begin_us: int
     end_us: int

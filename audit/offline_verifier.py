@@ -53,7 +53,6 @@ class Unusable(Wrong):
 
 # --- Ed25519, RFC 8032, section 5.1, by the strict rule: one form of everything, and a key of prime order
 
-Point = tuple  # extended coordinates X, Y, Z, T
 
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -82,7 +81,7 @@ def times(number: int, p: Any) -> Any:
 
 def same(p: Any, q: Any) -> bool:
     """Tell whether two points are one."""
-    return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0
+    return bool((p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0)
 
 
 def point(raw: bytes) -> Any:
@@ -137,7 +136,7 @@ def number(text: str) -> int:
     """Read a plain decimal number below 2^63."""
     if (
         not (text.isascii() and text.isdecimal())
-        or len(text) > 19
+        or len(text) > 19  # noqa: PLR2004 the digits of 2^63
         or str(int(text)) != text
         or int(text) >> 63
     ):
@@ -254,7 +253,7 @@ class Leaf(NamedTuple):
 class Proven(NamedTuple):
     """An entry that is shown to stand in the log."""
 
-    index: int
+    seq: int
     data: bytes
     leaf: Leaf
     head: Head
@@ -397,8 +396,6 @@ def open_event(salt: bytes, text: str, leaf: Leaf) -> dict[str, Any]:
 
 # --- what is told
 
-Told = list  # of pairs: Swedish, English
-
 KINDS = {
     "login": ("loggade in", "logged in"),
     "logout": ("loggade ut", "logged out"),
@@ -444,8 +441,8 @@ def place(one: Proven) -> Any:
     """Say where an entry stands."""
     leaf, at = one.leaf, clock(one.leaf.at)
     return (
-        f"Raden står på plats {one.index} av {one.head.size} i loggen, skriven {at}, som valvets rad nummer {leaf.n}.",
-        f"The entry is number {one.index} of {one.head.size} in the log, written {at}, the vault's entry number {leaf.n}.",
+        f"Raden står på plats {one.seq} av {one.head.size} i loggen, skriven {at}, som valvets rad nummer {leaf.n}.",
+        f"The entry is at {one.seq} of {one.head.size} in the log, written {at}, the vault's entry number {leaf.n}.",
     )
 
 
@@ -503,8 +500,8 @@ def check_silence(told: dict[str, Any], key: Key) -> Any:
     leaves = [row.leaf for row in rows]
     if leaves[0].vault == NOBODY or len({leaf.vault for leaf in leaves}) != 1:
         raise Wrong("Raderna är inte om ett och samma valv.", "The entries are not about one vault.")
-    for before, after in zip(rows, rows[1:]):
-        if after.leaf.n != before.leaf.n + 1 or after.index <= before.index or after.leaf.at < before.leaf.at:
+    for before, after in zip(rows, rows[1:]):  # noqa: B905, RUF007 Python 3.9 has neither
+        if after.leaf.n != before.leaf.n + 1 or after.seq <= before.seq or after.leaf.at < before.leaf.at:
             raise Wrong(
                 "En rad saknas, eller raderna står i fel ordning.", "An entry is missing or out of order."
             )
@@ -513,7 +510,7 @@ def check_silence(told: dict[str, Any], key: Key) -> Any:
         raise Wrong("Raden före tiden saknas.", "The entry before the period is missing.")
     if leaves[-1].at < end:
         raise Wrong("Raden efter tiden saknas.", "The entry after the period is missing.")
-    within = [leaf for leaf in (leaves[1:] if opens else leaves)[:-1]]
+    within = (leaves[1:] if opens else leaves)[:-1]
     if not all(begin <= leaf.at < end for leaf in within):
         raise Wrong("En rad ligger utanför tiden.", "An entry is outside the period.")
     return _silence_told(begin, end, within, rows[0].leaf.vault), rows
@@ -522,19 +519,20 @@ def check_silence(told: dict[str, Any], key: Key) -> Any:
 def _silence_told(begin: int, end: int, within: list[Leaf], vault: bytes) -> Any:
     count, theirs = len(within), sum(leaf.provider != NOBODY for leaf in within)
     since, until, name = clock(begin), clock(end), vault.hex()
-    return [
-        (
-            f"Från {since} till {until} har loggen {count} rader om valvet, varav {theirs} av en vård- eller "
-            "omsorgsgivare (personal eller system).",
-            f"From {since} to {until} the log has {count} entries about the vault, {theirs} of them by a care provider.",
-        ),
-        (
-            f"Valvets beteckning i loggen är {name}. Pröva ett kvitto tillsammans med den här filen, så ser du att det "
-            "är ditt valv. Att ingen rad har fått samma nummer som en annan ser bara den som granskar hela loggen.",
-            f"The vault's name in the log is {name}. Check a receipt along with this file to see that it is your vault. "
-            "That no number was given twice only an audit of the whole log can tell.",
-        ),
-    ]
+    sv = (
+        f"Från {since} till {until} har loggen {count} rader om valvet, varav {theirs} av en vård- eller "
+        "omsorgsgivare (personal eller system)."
+    )
+    en = f"From {since} to {until} the log has {count} entries about the vault, {theirs} of them by care providers."
+    more_sv = (
+        f"Valvets beteckning i loggen är {name}. Pröva ett kvitto tillsammans med den här filen, så ser du att det "
+        "är ditt valv. Att ingen rad har fått samma nummer som en annan ser bara den som granskar hela loggen."
+    )
+    more_en = (
+        f"The vault's name in the log is {name}. Check a receipt along with this file to see that it is yours. "
+        "That no number was given twice only an audit of the whole log can tell."
+    )
+    return [(sv, en), (more_sv, more_en)]
 
 
 FIELDS = {
@@ -590,8 +588,8 @@ def compare(rows: list[Proven], heads: list[Head]) -> Any:
     leaves: dict[int, bytes] = {}
     numbers: dict[tuple[bytes, int], int] = {}
     for row in rows:
-        is_same = leaves.setdefault(row.index, row.data) == row.data
-        if not is_same or numbers.setdefault((row.leaf.vault, row.leaf.n), row.index) != row.index:
+        is_same = leaves.setdefault(row.seq, row.data) == row.data
+        if not is_same or numbers.setdefault((row.leaf.vault, row.leaf.n), row.seq) != row.seq:
             raise Wrong(
                 "LOGGEN HAR SKRIVITS OM: samma plats eller nummer visas med två olika rader.",
                 "THE LOG WAS REWRITTEN: one place or number is shown with two different entries.",

@@ -69,13 +69,12 @@ def period_of(request: Asked) -> tuple[date, date]:
     Raises:
         BadRequestError: no period, or one that is not over by today.
     """
-    texts = [request.query_params.get(name, "").strip() for name in ("from", "to")]
-    if any(_wrong(*texts, values.local_day(valv_of(request).house.clock()))):
+    first, last = (request.query_params.get(name, "").strip() for name in ("from", "to"))
+    if _wrong(first, last, values.local_day(valv_of(request).house.clock())):
         raise BadRequestError(
             "from, to: days as 2026-01-31, the first no later than the last, which is today at most"
         )
-    first, last = map(date.fromisoformat, texts)
-    return first, last
+    return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def _wrong(first: str, last: str, today: date) -> list[FieldError]:
