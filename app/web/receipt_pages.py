@@ -13,12 +13,13 @@ from app.web import rule_form, values
 from app.web.receipt_views import ProofView, SilenceCard
 from app.web.shell import Answer, Asked, owner, page, shown
 from app.web.views import FieldError, FieldProblem, FormState
+from audit import evidence
 from audit.errors import TooManyEntriesError
 from sharing import accesses
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 #: The program as it stands in the package: it is served, and never run here.
-VERIFIER = Path(accesses.__file__).parents[1] / "audit" / "offline_verifier.py"
+VERIFIER = Path(evidence.__file__).with_name("offline_verifier.py")
 _JSON = "application/json"
 
 

@@ -208,7 +208,7 @@ def run(folder: Path, house: House, *contents: bytes) -> subprocess.CompletedPro
 
 def test_verifier_imports_the_standard_library_alone() -> None:
     """It is another program than the log, and a citizen has nothing else."""
-    tree = ast.parse(FILE.read_text())
+    tree = ast.parse(FILE.read_text(), feature_version=(3, 9))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
@@ -264,6 +264,14 @@ RECEIPTS: dict[str, bytes] = {}
 def test_what_is_no_file_of_ours_is_said_to_be_none(made: House, content: bytes) -> None:
     """In words, never by a traceback."""
     assert wrong(made, content)
+
+
+@pytest.mark.parametrize("depth", [10, 300, 700, 950, 3000])
+def test_what_is_nested_is_refused_at_any_depth(made: House, depth: int) -> None:
+    """Reading and writing give up at different depths."""
+    nested = b"[" * depth + b"]" * depth
+    head = f'{{"what":{json.dumps(verifier.WHAT[verifier.SILENCE])},"format":"{verifier.SILENCE}",'.encode()
+    assert wrong(made, head + b'"from":1,"to":2,"proofs":' + nested + b"}")
 
 
 def test_other_content_than_was_logged_is_refused(made: House, tmp_path: Path) -> None:
