@@ -21,6 +21,7 @@ from app.paper_api import HANDLERS as PAPER
 from app.security import Access, demand_fresh, principal, valv_of
 from app.sharing_api import HANDLERS as SHARING
 from app.sharing_api import difference, posted_rule
+from app.web.receipt_pages import period_of
 from app.whose import alias_for, own_alias, parse_id, parse_patient
 from app.wiring import Valv
 from audit import review
@@ -309,11 +310,20 @@ async def my_accesses(request: Call) -> list[dict[str, Any]]:
 
 
 @get("/accesses/{entry_id:str}/receipt")
-async def receipt(request: Call, entry_id: FromPath[str]) -> Response[str]:
-    """The proof that an entry stands in the log: C2SP tlog-proof against a signed checkpoint."""
+async def receipt(request: Call, entry_id: FromPath[str]) -> Response[bytes]:
+    """An entry's receipt, to be checked by ``/verify.py``: its C2SP tlog-proof, and what it says (audit-v1, 13)."""
     valv, who = valv_of(request), principal(request)
-    text = await accesses.proof(valv.house, who, alias_for(who, None), parse_id(entry_id))
-    return Response(text, media_type="text/plain")
+    taken = await accesses.receipt(valv.house, who, alias_for(who, None), parse_id(entry_id))
+    return Response(taken.file(), media_type="application/json")
+
+
+@get("/accesses/silence")
+async def silence(request: Call) -> Response[bytes]:
+    """How many entries there are from a day to a day (``from``, ``to``), with proofs (audit-v1, 14)."""
+    valv, who = valv_of(request), principal(request)
+    alias, (first, last) = alias_for(who, None), period_of(request)
+    taken = await accesses.silence(valv.house, who, alias, first, last)
+    return Response(taken.file(), media_type="application/json")
 
 
 @get("/reviews")
@@ -359,6 +369,7 @@ API = Router(
         answer_request,
         my_accesses,
         receipt,
+        silence,
         reviews,
         export,
         *SHARING,

@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from app.security import NotLoggedInError, StaleAuthenticationError
-from audit.errors import LogUnavailableError, NoSuchEntryError
+from audit.errors import LogUnavailableError, NoSuchEntryError, TooManyEntriesError
 from consent.gate import NextStep, Refused
 from consent.rules import RuleError
 from identity.directory import NotInDirectoryError
@@ -92,7 +92,14 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 one
             return Problem(403, "forbidden", "Not permitted", "You may not do this.")
         case StaleAuthenticationError():
             return Problem(403, "login", "Log in again", "This needs a login under five minutes old.")
-        case RuleError() | NumberError() | BadRequestError() | FormatError() | MalformedRecordError():
+        case (
+            RuleError()
+            | NumberError()
+            | BadRequestError()
+            | FormatError()
+            | MalformedRecordError()
+            | TooManyEntriesError()
+        ):
             return Problem(400, "invalid", "The request is wrong", str(error))
         case RecursionError():
             return Problem(400, "structure", "The request is wrong", "The body is nested too deeply.")

@@ -7,6 +7,7 @@
 /demo        personas and their tokens, on a demo installation only
 /schema      the API's description, shown by our own files
 /static      styles, scripts, fonts, built at set-up
+/verify.py   the program that checks receipts, and /verify.key, the log's key (app/web/receipt_pages.py)
 /health      whether the process serves
 """
 

@@ -91,7 +91,7 @@ class Witnessing:
         self._silent.discard(name)
         if alarm is not None:
             _LOG.error(
-                "the witness %s refused the log: %s (docs/spec/audit-v1.md, section 13)", name, alarm.kind
+                "the witness %s refused the log: %s (docs/spec/audit-v1.md, section 15)", name, alarm.kind
             )
 
 

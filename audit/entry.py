@@ -63,19 +63,35 @@ def open_rows(rows: Sequence[Stored], scope: str, name: bytes, keystore: KeyStor
     return entries
 
 
+def open_row(row: Stored, scope: str, keystore: KeyStore) -> tuple[EntryState, bytes]:
+    """Return what a reader can hold to a row's commitment: salt and canonical event; empty if it is not open."""
+    return _plain(row, scope, functools.partial(body.find_key, keystore, scope))
+
+
 def _open(row: Stored, scope: str, find: Callable[[str], bytes | None]) -> tuple[EntryState, Event | None]:
-    """Check from outside in: the row by its hash, the sealed body by the row, the event by both."""
-    if not row.is_intact:
+    """Read the event, once all that lies outside it holds."""
+    state, plain = _plain(row, scope, find)
+    if state is not EntryState.OPEN:
+        return state, None
+    try:
+        return state, decode(plain[SALT_SIZE:])
+    except EncodingError:
         return EntryState.DAMAGED, None
+
+
+def _plain(row: Stored, scope: str, find: Callable[[str], bytes | None]) -> tuple[EntryState, bytes]:
+    """Check from outside in: the row by its hash, the sealed body by the row, its commitment by both."""
+    if not row.is_intact:
+        return EntryState.DAMAGED, b""
     key = find(body.month_of(row.leaf.entry_id))
     if row.sealed is None or key is None:
-        return EntryState.DESTROYED, None
+        return EntryState.DESTROYED, b""
     if digest_of_sealed(row.sealed) != row.leaf.sealed_digest:
-        return EntryState.DAMAGED, None
+        return EntryState.DAMAGED, b""
     try:
         plain = body.open_sealed(row.sealed, entry_id=row.leaf.entry_id, scope=scope, key=key)
-        if commit(plain) != row.leaf.commitment:
-            return EntryState.DAMAGED, None
-        return EntryState.OPEN, decode(plain[SALT_SIZE:])
-    except (KeysError, EncodingError):
-        return EntryState.DAMAGED, None
+    except KeysError:
+        return EntryState.DAMAGED, b""
+    if commit(plain) != row.leaf.commitment:
+        return EntryState.DAMAGED, b""
+    return EntryState.OPEN, plain

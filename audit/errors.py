@@ -11,3 +11,7 @@ class LogUnavailableError(AuditError):
 
 class NoSuchEntryError(AuditError):
     """There is no such entry under this vault or organisation."""
+
+
+class TooManyEntriesError(AuditError):
+    """A proof would hold more entries than one file is to."""

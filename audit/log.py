@@ -18,17 +18,19 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from audit import body, merkle, store, tiles
+from audit import body, evidence, merkle, store, tiles
 from audit.anchor import Anchor
 from audit.body import SERVICE, Readers, Sealer, month_at, new_entry_id
-from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from audit.checkpoint import Checkpoint, CheckpointError, open_checkpoint, verifier_key
 from audit.database import FAULTS, Connection, Pool, PostgreSQL, SQLite
 from audit.direct import DirectLedger
 from audit.draft import Job, Waiter
 from audit.encoding import EncodingError, encode
-from audit.entry import Entry, EntryState, Inclusion, open_rows
+from audit.entry import Entry, EntryState, Inclusion, open_row, open_rows
 from audit.errors import LogUnavailableError, NoSuchEntryError
 from audit.events import Event, HeadRef
+from audit.evidence import Receipt as TakenAlong
+from audit.evidence import Silence
 from audit.keeper import Keeper
 from audit.leaf import NOBODY
 from audit.ledger import Ledger
@@ -237,19 +239,46 @@ class AuditLog:
             NoSuchEntryError: there is no such entry.
             LogUnavailableError: the tree as stored does not prove it.
         """
-        for _ in range(2):
-            with self._reading() as connection:
-                row = store.by_id(connection, entry_id)
-                if row is None:
-                    raise NoSuchEntryError("no such entry")
-                head, note = self._newest(connection)
-                if row.seq < head.size:
-                    proof = merkle.inclusion_proof(row.seq, head.size, store.finder(connection))
-                    data = row.leaf.encode()
-                    merkle.check_inclusion(row.seq, head.size, merkle.leaf_hash(data), proof, head.root)
-                    return Inclusion(row.seq, head.size, data, tuple(proof), note)
-            self.checkpoint()  # the entry is younger than the newest one
-        raise LogUnavailableError("no checkpoint covers the entry")
+        return self._prove(lambda connection: [_there(store.by_id(connection, entry_id))])[0]
+
+    def take_receipt(self, entry_id: bytes, *, vault: bytes) -> TakenAlong:
+        """Return what the reader of a vault's log takes along of an entry: the proof, and the opening if there is one.
+
+        Raises:
+            NoSuchEntryError: there is none of that id about this vault.
+            LogUnavailableError: the entry is not what was logged.
+        """
+        scope = body.vault_scope(vault)
+        with self._reading() as connection:
+            row = _there(store.by_id(connection, entry_id))
+            if row.leaf.vault != self._pseudonym(scope):
+                raise NoSuchEntryError("no such entry")
+            state, plain = open_row(row, scope, self._keystore)
+        if state is EntryState.DAMAGED:
+            raise LogUnavailableError("the entry is not what was logged")
+        return TakenAlong(self.inclusion(entry_id), plain)
+
+    def take_silence(self, vault: bytes, begin: datetime, end: datetime) -> Silence:
+        """Return a vault's rows from the last before a period to the first after it; the newest ends it at the latest.
+
+        Raises:
+            audit.errors.TooManyEntriesError: there are more than one file is to hold.
+        """
+        name, since, until = self._pseudonym(body.vault_scope(vault)), microseconds(begin), microseconds(end)
+        ends = until
+
+        def choose(connection: Connection) -> list[Stored]:
+            nonlocal ends
+            rows, ends = evidence.around(connection, name, since, until)
+            return rows
+
+        proven = self._prove(choose)
+        return Silence(since, ends, tuple(proven))
+
+    @property
+    def verifier_key(self) -> str:
+        """The key by which anybody verifies this log's checkpoints, as others' tools take it."""
+        return verifier_key(self._origin, self._public)
 
     # --- what is anybody's to see: the tree, never an entry
 
@@ -300,6 +329,17 @@ class AuditLog:
 
     # --- inside
 
+    def _prove(self, choose: Callable[[Connection], list[Stored]]) -> list[Inclusion]:
+        """Prove the rows chosen, against one checkpoint; one that covers them is made if need be."""
+        for _ in range(2):
+            with self._reading() as connection:
+                rows = choose(connection)
+                found = evidence.prove(connection, rows, origin=self._origin, public=self._public)
+                if found is not None:
+                    return found
+            self.checkpoint()
+        raise LogUnavailableError("no checkpoint covers the entry")
+
     def _job_now(self, event: Event, opens: Opens, waiter: Waiter | None) -> Job:
         with _fail_closed():
             _check(event)
@@ -329,6 +369,12 @@ class AuditLog:
         self._keeper.seal()
         with _fail_closed(), self._pool.snapshot() as connection:
             yield connection
+
+
+def _there(row: Stored | None) -> Stored:
+    if row is None:
+        raise NoSuchEntryError("no such entry")
+    return row
 
 
 def _is_of(row: Stored, name: bytes) -> bool:

@@ -1,7 +1,7 @@
 """A stratified random draw that anybody can make again from its seed, the population and the criteria; pure.
 
 Within each stratum the accesses are ranked by HMAC-SHA256 of their ids under the seed, and the first are taken
-(docs/spec/audit-v1.md, section 14). Neither the order in which the log was read, nor one access more or less in another
+(docs/spec/audit-v1.md, section 16). Neither the order in which the log was read, nor one access more or less in another
 stratum, changes what is drawn of a stratum, as long as no stratum is cut to the most that is taken in all.
 """
 

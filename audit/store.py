@@ -207,6 +207,11 @@ def _seqs_of(connection: Connection, name: bytes, before: int) -> Iterator[int]:
         count *= 4
 
 
+def seqs_of(connection: Connection, name: bytes) -> list[int]:
+    """Return the numbers of all entries that concern a vault or an organisation, the oldest first."""
+    return list(_seqs_of(connection, name, _END))[::-1]
+
+
 def newest_checkpoint(connection: Connection) -> str | None:
     """Return the note of the newest checkpoint that was written outside."""
     row = connection.execute("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1").fetchone()

@@ -1,4 +1,4 @@
-"""The verifier's reading of witnesses' words (docs/spec/audit-v1.md, section 13): what one cosigned, and refused.
+"""The verifier's reading of witnesses' words (docs/spec/audit-v1.md, section 15): what one cosigned, and refused.
 
 It shares nothing with what asks the witnesses. Whether the log's own signature on a cosigned checkpoint holds, and
 whether the tree agrees, is held by the caller, as for every other note.

@@ -1,4 +1,4 @@
-"""What witnesses said of this log, kept with its checkpoints outside the database (docs/spec/audit-v1.md, section 13).
+"""What witnesses said of this log, kept with its checkpoints outside the database (docs/spec/audit-v1.md, section 15).
 
 ``cosigned.<key id>`` is the newest checkpoint that the witness cosigned. ``alarm.<key id>`` is there once the witness
 has refused, and stays: no later cosignature takes it away, nor does this program. A person who knows why moves it.

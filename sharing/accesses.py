@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import msgspec
 
 from audit.entry import Entry
 from audit.events import Activity, Actor, ActorKind, Event, EventKind
+from audit.evidence import Receipt, Silence
+from consent.ages import start_of
 from consent.gate import Ask, Authorization
 from consent.judge import Granted, Matter, Need, judge
 from consent.questions import Organisation
@@ -16,6 +19,9 @@ from identity.principal import Principal, Staff
 from policies.vocabulary import Deed
 from sharing.house import House, purpose_of
 from vault.state import VaultState
+
+#: What an entry says that a silence proof was asked for.
+SILENCE = "silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,42 @@ async def mine(
     return _page(as_told(house, principal, vault_state, entries), limit)
 
 
-async def proof(house: House, principal: Principal, alias: bytes, entry_id: bytes) -> str:
-    """Return the proof that an entry about a vault stands in the log (C2SP tlog-proof).
+async def receipt(house: House, principal: Principal, alias: bytes, entry_id: bytes) -> Receipt:
+    """Return the receipt of an entry about a vault: its proof, and what it says.
+
+    An opening is whole or not at all, so where the policies keep a name back it is left out.
 
     Raises:
         audit.errors.NoSuchEntryError: there is none of that id about this vault.
         consent.gate.Refused: the principal may not read this vault's log.
     """
+    vault_state = await _ask(house, principal, alias, entry_id.hex())
+    vault = vault_state.vault
+    taken = await asyncio.to_thread(house.log.take_receipt, entry_id, vault=vault)
+    entry = house.log.entry(entry_id, vault=vault)
+    (told,) = as_told(house, principal, vault_state, [entry])
+    return taken if told == entry else replace(taken, opening=b"")
+
+
+async def silence(house: House, principal: Principal, alias: bytes, first: date, last: date) -> Silence:
+    """Return how many entries there are about a vault from one Swedish day to another, both counted, with proofs.
+
+    The entry of the asking itself is what ends a period that reaches to now.
+
+    Raises:
+        audit.errors.TooManyEntriesError: there are more than one file is to hold.
+        consent.gate.Refused: the principal may not read this vault's log.
+    """
+    vault = (await _ask(house, principal, alias, SILENCE)).vault
+    end = start_of(last + timedelta(days=1))
+    return await asyncio.to_thread(house.log.take_silence, vault, start_of(first), end)
+
+
+async def _ask(house: House, principal: Principal, alias: bytes, subject: str) -> VaultState:
+    """Ask to read a vault's log, which is logged with what for; return the vault's state."""
     vault_state = await house.database.read(lambda connection: house.load(connection, alias))
-    subject = entry_id.hex()
     await house.ask(principal, vault_state, Deed.READ_LOG, EventKind.READ_LOG, Activity.READ, subject=subject)
-    house.log.entry(entry_id, vault=vault_state.vault)
-    await asyncio.to_thread(house.log.checkpoint)
-    return house.log.inclusion(entry_id).text()
+    return vault_state
 
 
 async def of_organisation(house: House, staff: Staff, *, before: int | None = None, limit: int = 200) -> Page:

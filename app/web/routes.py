@@ -16,6 +16,7 @@ from app.web import (
     notice_pages,
     paper_pages,
     question_pages,
+    receipt_pages,
     review,
     rule_pages,
     seeing_as,
@@ -28,6 +29,9 @@ PAGES: list[HTTPRouteHandler] = [
     # anyone, on a demo installation
     login.show_personas,
     login.log_in,
+    # anyone who checks a receipt
+    receipt_pages.verifier,
+    receipt_pages.verifier_key,
     # anyone logged in
     login.log_out,
     login.show_choices,
@@ -43,6 +47,9 @@ PAGES: list[HTTPRouteHandler] = [
     notice_pages.show_notices,
     notice_pages.choose,
     notice_pages.confirm,
+    receipt_pages.show_proof,
+    receipt_pages.download_receipt,
+    receipt_pages.download_silence,
     history_pages.show_decision,
     question_pages.ask,
     question_pages.show_questions,

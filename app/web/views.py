@@ -79,6 +79,11 @@ GET  /accesses/download                     as /accesses                        
 GET  /notices                                                                          NoticesView           notices.html
 POST /notices                               tell*, address                             → 303 the same        notices.html if errors
 POST /notices/confirm                       code*                                      → 303 the same        notices.html if errors
+GET  /accesses/proof                        from, to (days)                            ProofView             proof.html
+GET  /accesses/silence                      from*, to* (days)                          (the silence proof)
+GET  /accesses/{id}/receipt                                                            (the receipt)
+GET  /verify.py             (anyone)                                                   (the program)
+GET  /verify.key            (anyone)                                                   (the log's key)
 GET  /accesses/{id}                                                                    DecisionView          decision.html
 POST /accesses/{id}/question                                                           → 303 /questions
 GET  /questions                                                                        QuestionsView         questions.html
@@ -268,6 +273,7 @@ class FieldProblem(StrEnum):
     NOT_AN_ADDRESS = "not-an-address"
     WRONG_CODE = "wrong-code"
     CODE_JUST_SENT = "code-just-sent"
+    TOO_MANY_ENTRIES = "too-many-entries"
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,7 @@ PROBLEM: Mapping[StrEnum, str] = {
     FieldProblem.NOT_BELOW_SYSTOLIC: N_("Undertrycket ska vara lägre än övertrycket"),
     FieldProblem.NOT_A_DATE: N_("Skriv ett datum, till exempel 2026-03-14"),
     FieldProblem.NOT_A_TIME: N_("Skriv en tid, till exempel 07:30"),
+    FieldProblem.TOO_MANY_ENTRIES: N_("Det är för många rader för ett bevis: välj en kortare tid"),
     FieldProblem.IN_THE_FUTURE: N_("Tidpunkten ligger i framtiden"),
     FieldProblem.IN_THE_PAST: N_("Datumet har redan varit"),
     FieldProblem.END_BEFORE_START: N_("Slutdatumet ligger före startdatumet"),

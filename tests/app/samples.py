@@ -13,6 +13,7 @@ from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
 from app.web.moving_views import LeaveView, LeftCard, MoveView, PlaceCard, ProposalCard, ProposalsView
 from app.web.paper_views import ConfirmView, PaperFormView
+from app.web.receipt_views import ProofView, SilenceCard
 from audit.cases import Outcome
 from audit.events import Activity, ActorKind, Decision, EventKind
 from audit.signals import Hit
@@ -1154,6 +1155,34 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
         chrome("/staff/accesses", NURSE),
     ),
     "own-accesses-none": ("own_accesses.html", v.OwnAccessesView(()), chrome("/staff/accesses", SUPERVISOR)),
+    "proof": (
+        "proof.html",
+        ProofView(
+            "halsovalvet/0123456789abcdef+00112233+AQ==",
+            v.FormState({"from": ("2026-02-12",), "to": ("2026-03-14",)}),
+        ),
+        chrome("/accesses/proof", ANNA),
+    ),
+    "proof-found": (
+        "proof.html",
+        ProofView(
+            "halsovalvet/0123456789abcdef+00112233+AQ==",
+            v.FormState({"from": ("2026-02-12",), "to": ("2026-03-14",)}),
+            SilenceCard(date(2026, 2, 12), date(2026, 3, 14), 1, 0),
+        ),
+        chrome("/accesses/proof", ANNA),
+    ),
+    "proof-error": (
+        "proof.html",
+        ProofView(
+            "halsovalvet/0123456789abcdef+00112233+AQ==",
+            v.FormState(
+                {"from": ("2020-01-01",), "to": ("2026-03-14",)},
+                (v.FieldError("from", v.FieldProblem.TOO_MANY_ENTRIES),),
+            ),
+        ),
+        chrome("/accesses/proof", ANNA),
+    ),
     "find": ("find.html", v.FindView(), chrome("/staff", NURSE)),
     "find-error": (
         "find.html",

@@ -130,7 +130,7 @@ def test_main_job_walks_from_import_to_verified_log(either: Server, caller: Call
     read = next(one for one in log if (one["kind"], one["decision"]) == ("read", "permit") and one["rules"])
     assert read["rules"] == [rule]
     proof = anna.http.get(f"/api/accesses/{read['id']}/receipt")
-    assert proof.text.startswith("c2sp.org/tlog-proof@v1\n")
+    assert proof.json()["proof"].startswith("c2sp.org/tlog-proof@v1\n")
 
     assert anna.http.delete(f"/api/consents/{rule}").status_code == 204
     refused = nurse.pressures(patient)

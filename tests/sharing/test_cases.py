@@ -11,6 +11,8 @@ from audit.signals import Hit
 from consent.gate import Refused
 from consent.rules import RuleError
 from identity.principal import Citizen, Staff
+from policies.engine import INSTALLED, LAW_IN_FORCE, Policies
+from policies.vocabulary import Category
 from sharing import accesses, case_words, cases, emergency, questions
 from sharing.case_words import Step
 from sharing.cases import Item, NoSuchCaseError
@@ -299,6 +301,23 @@ class TestQuestions:
             with pytest.raises(NoSuchEntryError):
                 await questions.ask(anna.house, citizen(anna), anna.alias("anna"), id_)
         assert (await queue(anna))[0].hits == (Hit(entry, "emergency", 100.0),)
+
+    async def test_where_a_name_is_kept_back_the_question_tells_the_role(self, anna: World) -> None:
+        """As the log does; an emergency is named whatever the policies say."""
+        await anna.allow("anna", "unit", staff(anna, "nurse-vc").commission.unit.id, Category.BLOOD_PRESSURE)
+        await anna.read("nurse-vc", "anna")
+        page = await accesses.mine(anna.house, citizen(anna), anna.alias("anna"))
+        read = next(one for one in page.entries if one.event and one.event.kind is EventKind.READ)
+        law = {**LAW_IN_FORCE, "staff-names": "role"}
+        object.__setattr__(anna.house.gate, "policies", Policies.load(INSTALLED, law))
+        opening = await opened(anna)
+        for entry, name in (
+            (read.id, staff(anna, "nurse-vc").title),
+            (opening, staff(anna, "nurse-vc").name),
+        ):
+            await questions.ask(anna.house, citizen(anna), anna.alias("anna"), entry)
+            newest = (await questions.mine(anna.house, citizen(anna), anna.alias("anna")))[0]
+            assert (newest.access.id, newest.access.actor.name) == (entry, name)
 
     async def test_a_lost_question_is_still_in_the_citizens_log(self, anna: World) -> None:
         """Whoever deletes the row hides it from the supervisor, and not that it was asked and is overdue."""
