@@ -140,5 +140,5 @@ async def test_where_a_name_is_kept_back_the_receipt_has_no_opening(world: World
     told = {one["id"]: one for one in (await get(client, "/api/accesses")).json()}
     for id_, one in told.items():
         answer = await get(client, f"/api/accesses/{id_}/receipt")
-        assert (answer.json()["event"] is None) == (one["who"]["kind"] == "staff"), one
+        assert (answer.json()["event"] is None) == (one["actor"]["kind"] == "staff"), one
         assert "Nina" not in answer.text
