@@ -15,7 +15,8 @@ from consent.gate import Ask, Authorization
 from consent.judge import Granted, Matter, Need, judge
 from consent.questions import Organisation
 from consent.rules import RuleSet
-from identity.principal import Principal, Staff
+from identity.directory import Directory
+from identity.principal import CommissionRight, Principal, Staff
 from policies.vocabulary import Deed
 from sharing.house import House, purpose_of
 from vault.state import VaultState
@@ -168,6 +169,17 @@ def organisation_of(actor: Actor) -> str:
     """Return the node whose supervisors answer for what staff or a client system did."""
     same = actor.provider_id.partition("-")[0] == actor.authority_id.partition("-")[0]
     return f"{actor.authority_kind}:{actor.authority_id}" if same else f"provider:{actor.provider_id}"
+
+
+def supervisors_of(directory: Directory, node: str) -> frozenset[str]:
+    """Return the employees who may review for an organisation, by id: those with a commission of log review there."""
+    return frozenset(
+        member.id
+        for member in directory.members.values()
+        for one in member.commissions
+        if one.right is CommissionRight.LOG_REVIEW
+        and own_organisation(Staff(member.id, member.name, member.title, member.licence, one)) == node
+    )
 
 
 def _page(entries: list[Entry], limit: int) -> Page:

@@ -15,12 +15,13 @@ from audit.events import ActorKind, EventKind
 from audit.review import Access
 from consent.rules import RuleError
 from sharing import case_words, cases, reviewing
-from sharing.accesses import own_organisation
+from sharing.accesses import own_organisation, supervisors_of
 from sharing.case_words import Said, Step
 from sharing.cases import Case
 
 _QUEUE = "/review/cases"
 _ASKED = "/staff/asked"
+_TWO = 2  # one of them is the one whose access it is
 
 # --- supervisors
 
@@ -110,6 +111,7 @@ async def _show(
         found.is_own,
         found.standing.outcome,
         is_opening=found.access.kind is EventKind.EMERGENCY,
+        is_alone=found.is_own and len(supervisors_of(house.directory(), own_organisation(member))) < _TWO,
         person=found.access.actor.kind is ActorKind.STAFF,
         waits=bool(found.questions),
         ask=ask or FormState(),

@@ -52,7 +52,8 @@ class CasesView:
 class CaseView:
     """One case; ``ask`` and ``decide`` are its two forms.
 
-    ``person`` says that a person made the access, who can be asked; ``waits`` that a citizen waits for an answer.
+    ``person`` says that a person made the access, who can be asked; ``waits`` that a citizen waits for an answer;
+    ``is_alone`` that the organisation has no other supervisor, who could decide about the reader's own access.
     """
 
     entry: AccessEntry
@@ -64,6 +65,7 @@ class CaseView:
     is_own: bool
     outcome: Outcome | None
     is_opening: bool = False
+    is_alone: bool = False
     person: bool = True
     waits: bool = False
     ask: FormState = field(default_factory=FormState)

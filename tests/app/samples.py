@@ -1285,7 +1285,15 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
     "case-own": (
         "case.html",
         c.CaseView(
-            REVIEWED[0], (), "", (), NOW + timedelta(days=3), is_overdue=False, is_own=True, outcome=None
+            REVIEWED[0],
+            (),
+            "",
+            (),
+            NOW + timedelta(days=3),
+            is_overdue=False,
+            is_own=True,
+            outcome=None,
+            is_alone=True,
         ),
         chrome(CASE, SUPERVISOR),
     ),

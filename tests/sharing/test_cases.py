@@ -340,3 +340,12 @@ async def test_words_are_sealed_and_streams_tell_nobody(anna: World) -> None:
     assert staff(anna, "nurse-vc").id not in held
     streams = {case_words.asked_of(anna.house, f"region:{one}", "SE1-A") for one in range(3)}
     assert len(streams) == 3
+
+
+async def test_who_may_review_for_an_organisation_the_directory_says(anna: World) -> None:
+    """Those with a commission of log review at it: the region's one, the municipality's one, and none of another's."""
+    directory = anna.house.directory()
+    for who in ("supervisor-region", "supervisor-municipality"):
+        node = accesses.own_organisation(staff(anna, who))
+        assert accesses.supervisors_of(directory, node) == {staff(anna, who).id}
+    assert accesses.supervisors_of(directory, "provider:SE1-X") == frozenset()
