@@ -41,7 +41,7 @@ def cosigned(folder: Path, keys: Sequence[str], report: Report) -> Iterator[tupl
         try:
             note = (folder / f"cosigned.{key.id.hex()}").read_text()
             at = _newest(key, note)
-        except (OSError, ValueError):
+        except (OSError, ValueError, OverflowError):
             report.add(where, Fault.NOT_COSIGNED, key.name)
             continue
         if report.cosigned_at is None or at > report.cosigned_at:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audit.asking import Asking, Reply, WitnessAt, WitnessError
-from audit.checkpoint import Checkpoint
+from audit.checkpoint import Checkpoint, read_note, signature_line
 from audit.cosignature import WitnessKey, cosign
 from audit.log import AuditLog
 from audit.verify import Fault, Report, WitnessKeyError, verify
@@ -259,7 +259,18 @@ def test_the_verifier_misses_a_witness_that_has_not_cosigned(house: House, netwo
     assert faults(verified(house, witnesses=[str(KEY), other])) == {Fault.NOT_COSIGNED}
     kept = house.outside / f"cosigned.{KEY.id.hex()}"
     good = kept.read_text()
-    for damaged in (good.replace("\n5\n", "\n4\n"), good[:-6] + "\n", good.rpartition("\u2014")[0], ""):
+    _, text, _ = read_note(good)
+    never = (1 << 63).to_bytes(8, "big")  # a time that no calendar has, signed all the same
+    word = never + SEES.sign(f"cosignature/v1\ntime {1 << 63}\n{text}".encode())
+    own = good.rpartition("\u2014")[0]
+    wrong = (
+        good.replace("\n5\n", "\n4\n"),
+        good[:-6] + "\n",
+        own,
+        own + signature_line(NAME, KEY.id, word),
+        "",
+    )
+    for damaged in wrong:
         kept.write_text(damaged)
         assert Fault.NOT_COSIGNED in faults(verified(house))
     kept.unlink()
