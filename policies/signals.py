@@ -44,7 +44,7 @@ _LIMITS: Mapping[Signal, Mapping[str, int]] = {
     Signal.COLLEAGUE: {},
     Signal.PROTECTED_IDENTITY: {},
     Signal.NO_RELATION: {"days": 366},
-    Signal.OTHER_UNIT: {"days": 366},
+    Signal.OTHER_UNIT: {},
     Signal.OFF_HOURS: {"begin": 24, "end": 24, "usual_percent": 100},
     Signal.VOLUME: {"least": _MOST, "deviations": 100},
     Signal.SEQUENTIAL: {"least": _MOST, "seconds": 3600},
