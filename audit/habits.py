@@ -14,7 +14,7 @@ from functools import cached_property
 from audit.events import Activity, ActorKind, Decision, EventKind
 from audit.review import Access
 from audit.signals import Facts, Known
-from policies.signals import Signal, Tunings
+from policies.signals import Signal, Tuning, Tunings
 
 #: What shows a citizen's matters to who does it.
 LOOKS = frozenset({EventKind.READ, EventKind.VIEW, EventKind.EXPORT, EventKind.EMERGENCY})
@@ -53,12 +53,32 @@ class Look:
         return self.access.actor.id, self.local.date()
 
 
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What one of the staff printed or took out in a day; ``size`` is in the limits of the tuning."""
+
+    looks: tuple[Look, ...]
+    records: int
+    citizens: int
+    size: float
+
+    @classmethod
+    def of(cls, looks: Iterable[Look], limits: Tuning) -> "Taking":
+        """Pick it from a day."""
+        taken = tuple(look for look in looks if _is_taken(look.access))
+        records = sum(look.access.counts.get("records", 0) for look in taken)
+        citizens = len({look.vault for look in taken})
+        size = max(records / limits["records"], citizens / limits["least"])
+        return cls(taken, records, citizens, size)
+
+
 class Habits:
     """What is usual in a period; made once from its accesses."""
 
     def __init__(self, accesses: Iterable[Access], facts: Facts, tunings: Tunings) -> None:
         self.facts = facts
         self._hours = tunings[Signal.OFF_HOURS]
+        self._bulk = tunings[Signal.BULK]
         self._near = tunings[Signal.NO_RELATION]["days"]
         tried = [one for one in accesses if one.actor.kind is ActorKind.STAFF and one.kind in _TRIED]
         tried.sort(key=lambda one: (one.at, one.seq))
@@ -165,11 +185,15 @@ class Habits:
         return any(id_ != actor.id and actor.unit_id in units for id_, units in held)
 
     @cached_property
-    def takings(self) -> Mapping[str, int]:
-        """On how many days each of the staff printed or took something out."""
-        return Counter(
-            actor for (actor, _), looks in self.days.items() if any(is_taken(one.access) for one in looks)
-        )
+    def takings(self) -> Mapping[Day, Taking]:
+        """Return the days on which somebody printed or took out more than the limits."""
+        found = ((day, Taking.of(looks, self._bulk)) for day, looks in self.days.items())
+        return {day: taking for day, taking in found if taking.size >= 1}
+
+    @cached_property
+    def days_of_taking(self) -> Mapping[str, int]:
+        """Return on how many days each of the staff did."""
+        return Counter(actor for actor, _ in self.takings)
 
 
 def surname(name: str) -> str:
@@ -177,7 +201,7 @@ def surname(name: str) -> str:
     return name.casefold().rpartition(" ")[2]
 
 
-def is_taken(access: Access) -> bool:
+def _is_taken(access: Access) -> bool:
     """Tell whether something was printed or taken out."""
     return access.kind is EventKind.EXPORT or access.activity is Activity.PRINT
 

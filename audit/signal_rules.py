@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from audit.events import EventKind
-from audit.habits import Habits, Look, is_taken, surname
+from audit.habits import Habits, Look, surname
 from audit.review import Access
 from policies.signals import Signal, Tuning
 
@@ -79,15 +79,6 @@ def other_unit(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
     return Found(look.access, 1.0, {"unit": look.access.actor.unit_name})
 
 
-def off_hours(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
-    """Off hours, where neither the role nor this person often works then; with a relation it is late work, and less."""
-    if not look.is_off:
-        return None
-    usual = max(habits.off_percent(look.role), habits.own_off_percent(look)) / tuning["usual_percent"]
-    strength = (1 - usual) * (_eased(look, habits) if look.known is not None else 1.0)
-    return Found(look.access, strength, {"time": f"{look.local:%H:%M}"}) if strength > 0 else None
-
-
 def emergency(look: Look, _habits: Habits, _tuning: Tuning) -> Found | None:
     """Every opening of a vault."""
     return Found(look.access, 1.0) if look.access.kind is EventKind.EMERGENCY else None
@@ -119,13 +110,26 @@ def question(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
 # --- of a day
 
 
+def off_hours(looks: Sequence[Look], habits: Habits, tuning: Tuning) -> Iterator[Found]:
+    """Off hours, where the role seldom works then; the more citizens without a relation, the stronger."""
+    late = [look for look in looks if look.is_off]
+    strangers = {look.vault for look in late if not habits.is_related(look)}
+    unusual = 1 - habits.off_percent(looks[0].role) / tuning["usual_percent"]
+    if not late or unusual <= 0:
+        return
+    strength = unusual * min(1.0, 0.4 + 0.2 * len(strangers)) if strangers else unusual * _WITH_RELATION
+    shown = _shown(late, habits)
+    because = {"count": len({look.vault for look in late}), "time": f"{shown.local:%H:%M}"}
+    yield Found(shown.access, strength, because)
+
+
 def volume(looks: Sequence[Look], habits: Habits, tuning: Tuning) -> Iterator[Found]:
     """More citizens than peers have in a day."""
     count = len({look.vault for look in looks})
     deviations, median = habits.deviations(looks[0].role, count)
     if count >= tuning["least"] and deviations > tuning["deviations"]:
         excess = deviations / tuning["deviations"] - 1
-        yield Found(_shown(looks, habits), min(1.0, 0.3 + excess), {"count": count, "usual": round(median)})
+        yield Found(_shown(looks, habits).access, min(1.0, 0.3 + excess), {"count": count, "usual": round(median)})
 
 
 def sequential(looks: Sequence[Look], habits: Habits, tuning: Tuning) -> Iterator[Found]:
@@ -137,19 +141,20 @@ def sequential(looks: Sequence[Look], habits: Habits, tuning: Tuning) -> Iterato
             share = len(strangers) / citizens
             minutes = max(1, round((run[-1].access.at - run[0].access.at) / timedelta(minutes=1)))
             strength = min(1.0, len(strangers) / (2 * tuning["least"])) * share
-            yield Found(_shown(run, habits), strength, {"count": citizens, "minutes": minutes})
+            yield Found(_shown(run, habits).access, strength, {"count": citizens, "minutes": minutes})
 
 
 def bulk(looks: Sequence[Look], habits: Habits, tuning: Tuning) -> Iterator[Found]:
     """Much printed or taken out, by one who does not do it often."""
-    taken = [look for look in looks if is_taken(look.access)]
-    records = sum(look.access.counts.get("records", 0) for look in taken)
-    citizens = len({look.vault for look in taken})
-    size = max(records / tuning["records"], citizens / tuning["least"])
-    if size >= 1:
-        often = habits.takings[looks[0].access.actor.id]
-        strength = min(1.0, size / 2) / min(often, 10) ** 0.5
-        yield Found(_shown(taken, habits), strength, {"count": citizens, "records": records})
+    taken = habits.takings.get(looks[0].day)
+    if taken is None:
+        return
+    often = habits.days_of_taking[looks[0].access.actor.id]
+    strength = min(1.0, 0.4 + taken.size / 5) / min(often, 10) ** 0.5
+    if all(habits.is_related(look) for look in taken.looks):
+        strength *= _WITH_RELATION
+    because = {"count": taken.citizens, "records": taken.records}
+    yield Found(_shown(taken.looks, habits).access, strength, because)
 
 
 OF_A_LOOK: Mapping[Signal, Callable[[Look, Habits, Tuning], Found | None]] = {
@@ -159,13 +164,13 @@ OF_A_LOOK: Mapping[Signal, Callable[[Look, Habits, Tuning], Found | None]] = {
     Signal.PROTECTED_IDENTITY: protected_identity,
     Signal.NO_RELATION: no_relation,
     Signal.OTHER_UNIT: other_unit,
-    Signal.OFF_HOURS: off_hours,
     Signal.EMERGENCY: emergency,
     Signal.GRANT_BEFORE: grant_before,
     Signal.QUESTION: question,
 }
 
 OF_A_DAY: Mapping[Signal, Callable[[Sequence[Look], Habits, Tuning], Iterator[Found]]] = {
+    Signal.OFF_HOURS: off_hours,
     Signal.VOLUME: volume,
     Signal.SEQUENTIAL: sequential,
     Signal.BULK: bulk,
@@ -183,9 +188,9 @@ def _eased(look: Look, habits: Habits) -> float:
     return _WITH_RELATION if habits.is_related(look) else 1.0
 
 
-def _shown(looks: Sequence[Look], habits: Habits) -> Access:
-    """Return the access by which many are shown: the first without a relation, if there is one."""
-    return next((look.access for look in looks if not habits.is_related(look)), looks[0].access)
+def _shown(looks: Sequence[Look], habits: Habits) -> Look:
+    """Return the look by which many are shown: the first without a relation, if there is one."""
+    return next((look for look in looks if not habits.is_related(look)), looks[0])
 
 
 def _runs(looks: Sequence[Look], pause: timedelta) -> Iterator[list[Look]]:

@@ -49,8 +49,12 @@ _COMMON = "Andersson Johansson Karlsson Nilsson Eriksson Larsson Olsson Persson 
 _FIRST_PARTS = "Berg Lind Ek Sjö Ny Sand Hög Väst Öst Ström Alm Ceder Gran Hall Holm Kvarn Lund Mo Norr Palm Ros Stor Tall Vik Åker".split()
 _LAST_PARTS = "ström gren qvist blad dahl man stedt lund berg feldt ander ius ell strand mark fors holm vall borg crantz".split()
 _GIVEN = (
-    "Anna Eva Maria Karin Sara Lena Emma Malin Ida Elin Linnea Hanna Sofia Ulla Birgit Lars Anders Per Johan Karl "
-    "Nils Erik Olof Jan Peter Mikael Sven Fredrik Jonas Gustav Hassan Amina Fatima Ali Leila Mehmet Ewa Piotr Mira Tuva"
+    "Anna Eva Maria Karin Sara Lena Emma Malin Ida Elin Linnea Hanna Sofia Ulla Birgit Kerstin Ingrid Jenny Johanna "
+    "Annika Cecilia Helena Frida Matilda Agnes Astrid Märta Britta Gunilla Monica Siv Maj Inger Marie Ann Susanne Pia "
+    "Therese Camilla Josefin Lars Anders Per Johan Karl Nils Erik Olof Jan Peter Mikael Sven Fredrik Jonas Gustav Bo "
+    "Göran Leif Bengt Ulf Rolf Thomas Hans Magnus Mattias Daniel Oskar Viktor Filip Emil Axel Hugo Elias Lucas Simon "
+    "Hassan Amina Fatima Ali Leila Mehmet Ewa Piotr Mira Tuva Omar Yasmin Samir Nadia Zlatan Jasmina Goran Milena Ahmed "
+    "Layla Ibrahim Zahra Reza Shirin Dragan Tove Moa Alva"
 ).split()
 
 
