@@ -65,18 +65,18 @@ def protected_identity(look: Look, habits: Habits, _tuning: Tuning) -> Found | N
     return Found(look.access, _eased(look, habits))
 
 
-def no_relation(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
+def no_relation(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
     """Nobody has a relation on record, and nobody else of the unit was there."""
     if habits.is_related(look) or look.known is None or look.known.ties:
         return None
-    return Found(look.access, 1.0)
+    return _unless_usual(look, habits, tuning)
 
 
-def other_unit(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
+def other_unit(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
     """Others have a relation on record, this unit has not, and nobody else of it was there."""
     if habits.is_related(look) or look.known is None or not look.known.ties:
         return None
-    return Found(look.access, 1.0, {"unit": look.access.actor.unit_name})
+    return _unless_usual(look, habits, tuning)
 
 
 def emergency(look: Look, _habits: Habits, _tuning: Tuning) -> Found | None:
@@ -182,6 +182,12 @@ def denied(refused: Sequence[Access], tuning: Tuning) -> Found | None:
     if len(refused) < tuning["least"]:
         return None
     return Found(refused[0], min(1.0, len(refused) / (3 * tuning["least"])), {"count": len(refused)})
+
+
+def _unless_usual(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
+    """Weigh a lack of relation by how seldom the role lacks one: those whom others consult often do."""
+    strength = 1 - habits.stranger_percent(look.role) / tuning["usual_percent"]
+    return Found(look.access, strength, {"unit": look.access.actor.unit_name}) if strength > 0 else None
 
 
 def _eased(look: Look, habits: Habits) -> float:
