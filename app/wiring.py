@@ -31,6 +31,7 @@ from importers.intake import Intake
 from keys.certificates import CertificateIssuer
 from keys.envelope import context, microseconds
 from keys.keystore import KeyStore
+from policies import signals
 from policies.deadlines import Deadlines
 from policies.engine import INSTALLED, Policies
 from policies.sampling import Criteria
@@ -146,6 +147,7 @@ def _open(settings: Settings, database: Database, clock: Clock) -> Valv:
         clock=clock,
         deadlines=Deadlines.load(),
         sampling=Criteria.load(),
+        signals=signals.load(),
     )
     return Valv(
         settings=settings,

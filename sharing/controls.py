@@ -29,7 +29,7 @@ from sharing.tables import ControlRow
 from vault.database import rows
 
 _CONTROLS = ControlRow.__table__  # type: ignore[attr-defined]
-_FIND = "SELECT sealed FROM controls WHERE document = ?"
+_FIND = "SELECT sealed FROM controls WHERE digest = ?"
 
 
 class Kind(StrEnum):
@@ -65,7 +65,7 @@ async def keep(
     """Keep a document and log its digest as the outcome of what it was made under; return the digest."""
     document = sha256(content).digest()
     row = {
-        "document": document,
+        "digest": document,
         "sealed": envelope.seal_box(_key(house, node), content, bound_to=context("control", document)),
         "created_us": microseconds(begun.receipt.at),
     }

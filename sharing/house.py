@@ -25,6 +25,7 @@ from keys.envelope import Window
 from keys.keystore import KeyStore
 from policies.deadlines import Deadlines
 from policies.sampling import Criteria
+from policies.signals import Tunings
 from policies.vocabulary import Action, Category, Deed, Purpose
 from sharing.aside import aside
 from sharing.casebook import Casebooks
@@ -53,6 +54,7 @@ class House:
     clock: Clock
     deadlines: Deadlines
     sampling: Criteria
+    signals: Tunings
     casebooks: Casebooks = field(default_factory=Casebooks)
 
     def locate(self, connection: Connection, alias: bytes) -> bytes:

@@ -48,7 +48,7 @@ class ControlRow(SQLModel, table=True):
 
     __tablename__ = "controls"
 
-    document: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
     sealed: bytes = Field(sa_type=LargeBinary)
     created_us: int = Field(sa_type=BigInteger)
 

@@ -27,8 +27,10 @@ def naive(rules: RuleSet, asked: Asked) -> Match:
 
     def fits(rule: Rule, nodes: tuple[str, ...]) -> bool:
         laid_aside = [one for one in rule.lifts if at < one.until]
+        waits = rule.helper and rule.confirmed is None and rule.effect is Effect.ALLOW
         return (
             rule_node(rule) in nodes
+            and (not waits or action is Action.ADD)
             and action in rule.actions
             and category in rule.categories
             and (not rule.purposes or purpose in rule.purposes)

@@ -170,8 +170,8 @@ def test_main_job_walks_in_the_browser(  # noqa: PLR0915 one walk
     expect(home.page.get_by_role("status")).to_be_visible()
 
     anna.go("Vem har tittat?")
-    expect(anna.page.get_by_text("Nina Exempelkvist").first).to_be_visible()
-    expect(anna.page.get_by_text("Hanna Testgren").first).to_be_visible()
+    expect(anna.page.locator(".valv-log").get_by_text("Nina Exempelkvist").first).to_be_visible()
+    expect(anna.page.locator(".valv-log").get_by_text("Hanna Testgren").first).to_be_visible()
     anna.look("accesses")
     anna.go("Vem får se vad?")
     anna.page.get_by_role("link", name=re.compile("Ta tillbaka.*Blodtryck", re.IGNORECASE)).click()

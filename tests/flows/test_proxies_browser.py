@@ -98,7 +98,7 @@ def test_an_ombud_acts_as_long_as_the_owner_lets_them(  # noqa: PLR0915 one walk
 
     anna.go("Vem har tittat?")
     expect(anna.page.get_by_text(re.compile("för Anna Exempelsson, som ombud")).first).to_be_visible()
-    expect(anna.page.get_by_text("Bo Provberg").first).to_be_visible()
+    expect(anna.page.locator(".valv-log").get_by_text("Bo Provberg").first).to_be_visible()
     anna.look("accesses")
     anna.page.goto(f"{server.url}/mandates")
     anna.page.get_by_role("button", name=re.compile("Avsluta nu")).click()

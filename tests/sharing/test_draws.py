@@ -99,11 +99,11 @@ async def test_a_changed_or_removed_row_is_seen(anna: World) -> None:
     supervisor = staff(anna, "supervisor-region")
     first, second = await controls.all_of(anna.house, supervisor, Kind.DRAW)
     with anna.attacker() as attacker:
-        rows = attacker.execute("SELECT document, sealed FROM controls").fetchall()
+        rows = attacker.execute("SELECT digest, sealed FROM controls").fetchall()
         sealed = {bytes(row[0]): bytes(row[1]) for row in rows}
-        attacker.execute("DELETE FROM controls WHERE document = ?", (first.document,))
+        attacker.execute("DELETE FROM controls WHERE digest = ?", (first.document,))
         attacker.execute(
-            "UPDATE controls SET sealed = ? WHERE document = ?", (sealed[first.document], second.document)
+            "UPDATE controls SET sealed = ? WHERE digest = ?", (sealed[first.document], second.document)
         )
     found = await controls.all_of(anna.house, supervisor, Kind.DRAW)
     assert [one.content for one in found] == [None, None]

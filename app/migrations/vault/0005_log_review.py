@@ -23,10 +23,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "controls",
-        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("document"),
+        sa.PrimaryKeyConstraint("digest"),
     )
     op.create_index("ix_case_words_access_id", "case_words", ["access_id"])
     op.create_index("ix_case_words_stream", "case_words", ["stream"])
