@@ -6,6 +6,7 @@ ended. None of it is shown: a hit names an access, a rule of the law's signals, 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -32,8 +33,24 @@ from vault.errors import VaultError
 LONGEST = timedelta(days=370)
 
 
-async def signals(house: House, staff: Staff, since: datetime, until: datetime) -> tuple[Hit, ...]:
-    """Return the signals of a period, the weightiest first, one for each person and leading rule.
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """An access, and why it is worth a look."""
+
+    access: Access
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The signals of a period, the weightiest first, and among how many accesses they were looked for."""
+
+    signals: tuple[Pointed, ...]
+    looked: int
+
+
+async def signals(house: House, staff: Staff, since: datetime, until: datetime) -> Watched:
+    """Return the signals of a period, one for each person and leading rule.
 
     Raises:
         consent.gate.Refused: the commission is not one of log review.
@@ -46,9 +63,10 @@ async def signals(house: House, staff: Staff, since: datetime, until: datetime) 
         house, staff, Organisation(node), Deed.REVIEW_LOG, EventKind.REVIEW, subject="signals"
     )
 
-    def work() -> tuple[Hit, ...]:
-        accesses = list(draws.accesses_of(house, node, since, until))
-        return ranked(accesses, facts(house, node, accesses), house.signals)
+    def work() -> Watched:
+        accesses = {one.id: one for one in draws.accesses_of(house, node, since, until)}
+        hits = ranked(accesses.values(), facts(house, node, accesses.values()), house.signals)
+        return Watched(tuple(Pointed(accesses[hit.entry], hit) for hit in hits), len(accesses))
 
     return await aside(work)
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from litestar import Response
@@ -36,6 +37,7 @@ from sharing.reviewing import Closed
 _DRAWS, _RECORDS = "/review/draws", "/review/records"
 _DIGEST = 32
 _A_DAY = timedelta(days=1)
+_A_MOMENT = timedelta(microseconds=1)
 #: What figures are of where nothing else is asked for.
 _LATEST = timedelta(days=90)
 
@@ -88,7 +90,7 @@ async def show_draw(request: Asked, document: FromPath[str]) -> Answer:
 async def _show_draws(request: Asked, state: FormState, status: int = 200) -> Answer:
     member, house = supervisor(request), valv_of(request).house
     rows = tuple(_draw_row(one) for one in await controls.all_of(house, member, Kind.DRAW))
-    return page(request, "draws.html", DrawsView(_organisation(request), rows, state), status)
+    return page(request, "draws.html", DrawsView(organisation_of(request), rows, state), status)
 
 
 def _draw_row(kept: Kept) -> DrawRow:
@@ -136,7 +138,7 @@ async def _show_records(request: Asked, state: FormState, status: int = 200) -> 
     member, valv = supervisor(request), valv_of(request)
     found = await controls.all_of(valv.house, member, Kind.RECORD)
     rows = tuple([await _record_row(valv, one) for one in found])
-    return page(request, "records.html", RecordsView(_organisation(request), rows, state), status)
+    return page(request, "records.html", RecordsView(organisation_of(request), rows, state), status)
 
 
 async def _record_row(valv: Valv, kept: Kept) -> RecordRow:
@@ -154,23 +156,19 @@ async def _record_row(valv: Valv, kept: Kept) -> RecordRow:
 async def show_figures(request: Asked) -> Answer:
     """Show coverage, time to decision and outcomes of a period."""
     member, valv = supervisor(request), valv_of(request)
+    asked, name = period_asked(request, _LATEST), organisation_of(request)
     today = values.local_day(valv.house.clock())
-    given = {name: request.query_params.get(name, "") for name in ("first", "last")}
-    if not any(given.values()):
-        given = {"first": str(today - _LATEST), "last": str(today)}
-    state = FormState({name: (text,) for name, text in given.items()})
-    name, first, last = _organisation(request), day_of(given["first"]), day_of(given["last"])
-    if first is None or last is None or last < first:
-        state = FormState(state.values, (*_not_days(state), *_end_before_start(first, last)))
-        return page(request, "figures.html", FiguresView(name, today, today, state), 400)
-    since, until = start_of(first), start_of(last + _A_DAY)
+    if asked.period is None:
+        return page(request, "figures.html", FiguresView(name, today, today, asked.form), 400)
+    since, until = asked.period
+    first, last = values.local_day(since), values.local_day(until - _A_MOMENT)
     found = await reviewing.figures(valv.house, member, since, until)
     months = _months(found.closed)
     view = FiguresView(
         name,
         first,
         last,
-        state,
+        asked.form,
         tuple(UnitRow(one.name, one.accesses, one.decided) for one in found.units),
         found.findings,
         found.open,
@@ -214,7 +212,33 @@ def _charts(months: tuple[tuple[date, int, float], ...], first: date, last: date
 # --- periods
 
 
-def _organisation(request: Asked) -> str:
+@dataclass(frozen=True, slots=True)
+class PeriodAsked:
+    """The period that an address asks for, and the form of it; None where the days are none, or too many."""
+
+    form: FormState
+    period: tuple[datetime, datetime] | None
+
+
+def period_asked(request: Asked, latest: timedelta, *, longest: timedelta = timedelta.max) -> PeriodAsked:
+    """Read ``first`` and ``last`` of an address; where neither is given, the latest days."""
+    today = values.local_day(valv_of(request).house.clock())
+    given = {name: request.query_params.get(name, "") for name in ("first", "last")}
+    if not any(given.values()):
+        given = {"first": str(today - latest), "last": str(today)}
+    state = FormState({name: (text,) for name, text in given.items()})
+    first, last = day_of(given["first"]), day_of(given["last"])
+    if first is None or last is None or last < first:
+        return PeriodAsked(
+            FormState(state.values, (*_not_days(state), *_end_before_start(first, last))), None
+        )
+    if last - first >= longest:
+        return PeriodAsked(FormState(state.values, (FieldError("first", FieldProblem.TOO_LONG),)), None)
+    return PeriodAsked(state, (start_of(first), start_of(last + _A_DAY)))
+
+
+def organisation_of(request: Asked) -> str:
+    """Return the name of the organisation that a supervisor answers for."""
     return valv_of(request).house.directory().node_name(own_organisation(supervisor(request)))
 
 

@@ -70,6 +70,8 @@ class Formats:
             "refusal": self.refusal,
             "hit": self.hit,
             "did": self.did,
+            "signal": self.signal,
+            "signals_too": self.signals_too,
             "by_day": by_day,
         }
 
@@ -101,6 +103,14 @@ class Formats:
     def hit(self, hit: Hit) -> str:
         """Return why an access stands in the queue."""
         return self._(words.HIT[hit.rule])
+
+    def signal(self, hit: Hit) -> str:
+        """Return a signal's sentence, with the counts that it rests on."""
+        return self._(words.SIGNAL[hit.rule]) % hit.because
+
+    def signals_too(self, rules: Iterable[str]) -> str:
+        """Return in a word each which other signals fit."""
+        return ", ".join(self._(words.SIGNAL_TOO[rule]) for rule in rules)
 
     def did(self, kind: EventKind) -> str:
         """Return what is done in acts of a kind: läste."""

@@ -22,6 +22,7 @@ from app.web import (
     seeing_as,
     seeing_pages,
     sharing_pages,
+    signal_pages,
     staff,
 )
 
@@ -123,4 +124,5 @@ PAGES: list[HTTPRouteHandler] = [
     control_pages.make_record,
     control_pages.download_record,
     control_pages.show_figures,
+    signal_pages.show_signals,
 ]

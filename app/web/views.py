@@ -114,6 +114,7 @@ GET  /review/draws/{id}                     (drawn again)                       
 GET  /review/records                                                                   RecordsView           records.html
 POST /review/records                        first*, last* (days)                       → 303 /review/records records.html if errors
 GET  /review/records/{id}                                                              (the signed file)
+GET  /review/signals                        first, last (days)                         SignalsView           signals.html
 GET  /review/figures                        first, last (days)                         FiguresView           figures.html
 GET  /review                                day, user, unit, show (AccessShow), before ReviewView            review.html
 any error                                                                              ErrorView             error.html
@@ -270,6 +271,7 @@ class FieldProblem(StrEnum):
     MAY_NOT_SHARE = "may-not-share"
     TEXT_LENGTH = "text-length"
     TO_COME = "to-come"
+    TOO_LONG = "too-long"
     NOT_AN_ADDRESS = "not-an-address"
     WRONG_CODE = "wrong-code"
     CODE_JUST_SENT = "code-just-sent"

@@ -12,6 +12,7 @@ from audit.cases import Outcome
 from audit.events import Activity, EventKind
 from consent.judge import Reason
 from identity.principal import Relation
+from policies.signals import Signal
 from policies.vocabulary import Action, Category, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.asking import RequestState
@@ -307,6 +308,7 @@ PROBLEM: Mapping[StrEnum, str] = {
         "Skriv dagen då det skrevs under, till exempel 2026-03-14, högst ett år sedan"
     ),
     FieldProblem.REASON_LENGTH: N_("Skriv orsaken med minst 10 och högst 1000 tecken"),
+    FieldProblem.TOO_LONG: N_("Välj en tid på högst ett år"),
     FieldProblem.TO_COME: N_("Dagen har inte varit än"),
     FieldProblem.TEXT_LENGTH: N_("Skriv minst 10 och högst 2000 tecken"),
     FieldProblem.NOT_CONFIRMED: N_("Kryssa i att du behöver uppgifterna nu"),
@@ -379,6 +381,43 @@ HIT: Mapping[str, str] = {
     "emergency": N_("Nödöppning"),
     "question": N_("Personen frågar varför"),
     "sample": N_("Slumpmässigt urval"),
+}
+
+#: What a signal says, by the id of its rule; the names in it are those of a hit's reasons.
+SIGNAL: Mapping[str, str] = {
+    Signal.OWN_RECORD: N_("Personen heter som den som tittade."),
+    Signal.SAME_SURNAME: N_("Personen har samma efternamn som den som tittade."),
+    Signal.COLLEAGUE: N_("Personen heter som en kollega på enheten."),
+    Signal.PROTECTED_IDENTITY: N_("Personen har skyddade personuppgifter."),
+    Signal.NO_RELATION: N_("Ingen vårdrelation är känd, och ingen annan på enheten var där."),
+    Signal.OTHER_UNIT: N_("Personen har vårdrelation med andra enheter, men inte med den här."),
+    Signal.OFF_HOURS: N_("Utanför arbetstid, %(time)s, när rollen sällan arbetar (%(count)s personer)."),
+    Signal.VOLUME: N_("%(count)s personer på en dag, mot %(usual)s som är vanligt i rollen."),
+    Signal.SEQUENTIAL: N_(
+        "%(count)s personer efter varandra på %(minutes)s minuter, de flesta utan vårdrelation."
+    ),
+    Signal.EMERGENCY: N_("Nödöppning."),
+    Signal.BULK: N_("Utskrift eller uttag om %(count)s personer, %(records)s uppgifter."),
+    Signal.DENIED: N_("Nekades %(count)s gånger på en dag."),
+    Signal.GRANT_BEFORE: N_("Delningen gjordes %(minutes)s minuter innan."),
+    Signal.QUESTION: N_("Personen frågar varför."),
+}
+#: The same in a word or two, where it is said beside another.
+SIGNAL_TOO: Mapping[str, str] = {
+    Signal.OWN_RECORD: N_("samma namn"),
+    Signal.SAME_SURNAME: N_("samma efternamn"),
+    Signal.COLLEAGUE: N_("kollega"),
+    Signal.PROTECTED_IDENTITY: N_("skyddade uppgifter"),
+    Signal.NO_RELATION: N_("ingen känd vårdrelation"),
+    Signal.OTHER_UNIT: N_("annan enhets patient"),
+    Signal.OFF_HOURS: N_("utanför arbetstid"),
+    Signal.VOLUME: N_("många på en dag"),
+    Signal.SEQUENTIAL: N_("många efter varandra"),
+    Signal.EMERGENCY: N_("nödöppning"),
+    Signal.BULK: N_("utskrift eller uttag"),
+    Signal.DENIED: N_("många nekade"),
+    Signal.GRANT_BEFORE: N_("ny delning"),
+    Signal.QUESTION: N_("fråga från personen"),
 }
 
 _TABLES = (
