@@ -104,6 +104,11 @@ class Habits:
         """Tell whether the unit has to do with the citizen: on record, or a colleague was there as well."""
         return look.access.id not in self._strangers
 
+    def days_with(self, look: Look) -> int:
+        """Return on how many days this person was with this citizen."""
+        actor = look.access.actor
+        return len({on for on, id_ in self._visits[actor.unit_id, look.vault] if id_ == actor.id})
+
     def _is_stranger(self, look: Look) -> bool:
         if look.has_tie or look.known is None:
             return False
@@ -112,32 +117,23 @@ class Habits:
         return not any(id_ != actor.id and abs(on - day) <= self._near for on, id_ in visits)
 
     @cached_property
-    def _off(self) -> Mapping[Role, tuple[int, int]]:
-        found: dict[Role, tuple[int, int]] = {}
-        for look in self.looks:
-            off, of_all = found.get(look.role, (0, 0))
-            found[look.role] = off + look.is_off, of_all + 1
-        return found
+    def _roles(self) -> tuple[Counter[Role], Counter[Role], Counter[Role]]:
+        """Return how much each role does, how much of it off hours, and how much without a relation."""
+        return (
+            Counter(look.role for look in self.looks),
+            Counter(look.role for look in self.looks if look.is_off),
+            Counter(look.role for look in self.looks if not self.is_related(look)),
+        )
 
     def off_percent(self, role: Role) -> float:
         """Return how much of what a role does is done off hours."""
-        off, of_all = self._off[role]
-        return 100 * off / of_all
+        of_all, off, _ = self._roles
+        return 100 * off[role] / of_all[role]
 
-    @cached_property
-    def _off_of(self) -> Mapping[str, tuple[int, int]]:
-        found: dict[str, tuple[int, int]] = {}
-        for look in self.looks:
-            off, of_all = found.get(look.access.actor.id, (0, 0))
-            found[look.access.actor.id] = off + look.is_off, of_all + 1
-        return found
-
-    def own_off_percent(self, look: Look) -> float:
-        """Return how much of what one does on other days is done off hours."""
-        off, of_all = self._off_of[look.access.actor.id]
-        today = self.days[look.day]
-        off, of_all = off - sum(one.is_off for one in today), of_all - len(today)
-        return 100 * off / of_all if of_all else 0.0
+    def stranger_percent(self, role: Role) -> float:
+        """Return how much of what a role does is done without a relation."""
+        of_all, _, strange = self._roles
+        return 100 * strange[role] / of_all[role]
 
     @cached_property
     def _peers(self) -> Mapping[Role | None, tuple[float, float]]:
