@@ -104,6 +104,11 @@ class Habits:
         """Tell whether the unit has to do with the citizen: on record, or a colleague was there as well."""
         return look.access.id not in self._strangers
 
+    def days_with(self, look: Look) -> int:
+        """Return on how many days this person was with this citizen."""
+        actor = look.access.actor
+        return len({on for on, id_ in self._visits[actor.unit_id, look.vault] if id_ == actor.id})
+
     def _is_stranger(self, look: Look) -> bool:
         if look.has_tie or look.known is None:
             return False

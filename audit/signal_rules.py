@@ -36,7 +36,7 @@ def own_record(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
     known, actor = look.known, look.access.actor
     if known is None or known.name.casefold() != actor.name.casefold():
         return None
-    return Found(look.access, _eased(look, habits) / habits.namesakes(known.name))
+    return Found(look.access, _eased(look, habits) / _chance(look, habits, habits.namesakes(known.name)))
 
 
 def same_surname(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
@@ -47,7 +47,7 @@ def same_surname(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
     if (shared := surname(known.name)) != surname(actor.name):
         return None
     common = habits.bearers_per_myriad(shared) / tuning["common_per_myriad"]
-    return Found(look.access, _eased(look, habits) / max(1.0, common))
+    return Found(look.access, _eased(look, habits) / _chance(look, habits, max(1.0, common)))
 
 
 def colleague(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
@@ -55,7 +55,7 @@ def colleague(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
     known = look.known
     if known is None or not habits.is_colleagues(look, known.name):
         return None
-    return Found(look.access, _eased(look, habits) / habits.namesakes(known.name))
+    return Found(look.access, _eased(look, habits) / _chance(look, habits, habits.namesakes(known.name)))
 
 
 def protected_identity(look: Look, habits: Habits, _tuning: Tuning) -> Found | None:
@@ -190,6 +190,11 @@ def _unless_usual(look: Look, habits: Habits, tuning: Tuning) -> Found | None:
     """Weigh a lack of relation by how seldom the role lacks one: those whom others consult often do."""
     strength = 1 - habits.stranger_percent(look.role) / tuning["usual_percent"]
     return Found(look.access, strength, {"unit": look.access.actor.unit_name}) if strength > 0 else None
+
+
+def _chance(look: Look, habits: Habits, bearers: float) -> float:
+    """Return by how much a name that others bear too counts less; of one who comes again and again, little less."""
+    return float(bearers ** (1 / habits.days_with(look)))
 
 
 def _eased(look: Look, habits: Habits) -> float:
