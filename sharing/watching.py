@@ -64,7 +64,8 @@ async def signals(house: House, staff: Staff, since: datetime, until: datetime) 
     )
 
     def work() -> Watched:
-        accesses = {one.id: one for one in draws.accesses_of(house, node, since, until)}
+        made = draws.accesses_of(house, node, since, until)
+        accesses = {one.id: one for one in made if one.vault is not None}
         hits = ranked(accesses.values(), facts(house, node, accesses.values()), house.signals)
         return Watched(tuple(Pointed(accesses[hit.entry], hit) for hit in hits), len(accesses))
 

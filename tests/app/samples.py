@@ -8,6 +8,7 @@ from decimal import Decimal
 from app.web import case_views as c
 from app.web import control_views as k
 from app.web import rule_views as r
+from app.web import signal_views as s
 from app.web import views as v
 from app.web.chart import Band, Chart, Point, Series
 from app.web.measures import BY_ID, MEASURES
@@ -21,6 +22,7 @@ from audit.witnessed import AlarmKind
 from consent.moving import Missing
 from identity.principal import Relation
 from keys.certificates import Signatory
+from policies.signals import Signal
 from policies.vocabulary import MEASUREMENTS, Action, Category, Effect, GranteeKind, Purpose
 from sharing.again import Unknown
 from sharing.case_words import Step
@@ -338,6 +340,14 @@ OPENED_BY_NURSE = replace(
     about="person 5f0e8a4b",
     categories=(),
     count=None,
+)
+_REASONS: dict[str, str | int] = {"count": 14, "minutes": 6, "usual": 3, "time": "23:12", "records": 820}
+SIGNALS = tuple(
+    s.SignalRow(
+        replace(REVIEWED[0], id=f"{number:032x}"),
+        Hit(bytes(16), rule, 90 - 4 * number, {**_REASONS, "also": "off-hours no-relation", "more": number}),
+    )
+    for number, rule in enumerate(Signal)
 )
 DRAWS = (
     k.DrawRow("a" * 64, NOW, "Olle Sund", NOW - timedelta(days=30), NOW - timedelta(days=1), 412, 9),
@@ -1379,6 +1389,29 @@ PAGES: dict[str, tuple[str, object, v.Chrome]] = {
             v.FormState({}, (v.FieldError("first", v.FieldProblem.NOT_A_DATE),)),
         ),
         chrome("/review/figures", SUPERVISOR),
+    ),
+    "signals": (
+        "signals.html",
+        s.SignalsView(
+            "Region Exempel",
+            v.FormState({"first": ("2026-02-12",), "last": ("2026-03-14",)}),
+            SIGNALS,
+            date(2026, 2, 12),
+            date(2026, 3, 14),
+            31_412,
+            118,
+        ),
+        chrome("/review/signals", SUPERVISOR),
+    ),
+    "signals-none": (
+        "signals.html",
+        s.SignalsView("Region Exempel", v.FormState(), (), date(2026, 2, 12), date(2026, 3, 14)),
+        chrome("/review/signals", SUPERVISOR),
+    ),
+    "signals-errors": (
+        "signals.html",
+        s.SignalsView("Region Exempel", v.FormState({}, (v.FieldError("first", v.FieldProblem.TOO_LONG),))),
+        chrome("/review/signals", SUPERVISOR),
     ),
     "asked": (
         "asked.html",

@@ -307,7 +307,7 @@ async def test_only_a_supervisor_reviews(browser: Browser, other: Browser) -> No
     """The review shows what colleagues did, so it is for those who answer for that."""
     await browser.log_in("supervisor-region")
     await other.log_in("bo")
-    for page in ("", "/cases", "/draws", "/records", "/figures"):
+    for page in ("", "/cases", "/draws", "/records", "/figures", "/signals"):
         assert (await browser.get(f"/review{page}")).status_code == 200, page
         assert (await other.get(f"/review{page}")).status_code == 403, page
     for page in (f"/cases/{'0' * 32}", f"/draws/{'0' * 64}", f"/records/{'0' * 64}", "/cases/x", "/draws/x"):
