@@ -23,6 +23,8 @@ from audit.asking import WitnessAt, WitnessError
 from audit.errors import LogUnavailableError
 from identity.errors import IdentityError
 from keys.keystore import WrongPassphraseError
+from policies.retention import Retention
+from sharing import retention
 from vault.database import DatabaseUnavailableError
 from vault.head import stored_heads
 
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     verifying.add_argument(
         "--witness", action="append", metavar="VKEY", help="a witness that must have cosigned; once for each"
     )
+    _add(audit, "retain", _retain, "take away what entries say that have been kept for long enough")
     witness = audit.add_parser("witness", help="watch over other installations' logs")
     witness_commands.add(witness.add_subparsers(required=True, metavar="WHAT"), _add)
     directory = commands.add_parser("directory", help="organisations and what they say of themselves")
@@ -149,6 +152,17 @@ def _verify(settings: Settings, chosen: argparse.Namespace) -> int:
     return _report(settings, _key(settings, chosen), witnesses=chosen.witness or ())
 
 
+def _retain(settings: Settings, _: argparse.Namespace) -> int:
+    valv = wiring.open_installation(settings)
+    try:
+        told = _progress if sys.stderr.isatty() else lambda _done, _count: None
+        taken = retention.retain(valv.house, Retention.load(), told)
+    finally:
+        valv.close()
+    print(f"{taken} poster / entries: innehållet borttaget / content taken away")  # noqa: T201
+    return 0
+
+
 def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
     """Verify the log, and that no vault's stored head is behind it: that needs the KeyStore's pseudonyms.
 
@@ -195,6 +209,7 @@ def _report(
             checkpoint_dir=settings.checkpoints,
             log_public=public,
             heads=heads,
+            bodies_kept_since=Retention.load().kept_since(wiring.wall_clock()),
             witnesses=witnesses,
             told=_progress if sys.stderr.isatty() else lambda _done, _count: None,
         )

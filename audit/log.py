@@ -39,7 +39,7 @@ from audit.sequencer import Sequencer
 from audit.store import Stored
 from audit.tiles import Tile
 from audit.writer import Writer
-from keys.envelope import microseconds
+from keys.envelope import microseconds, moment
 from keys.keystore import KeyStore
 from keys.primitives import KeysError, tag
 from keys.receipt import NOTHING, Opens, Receipt, timed, untimed
@@ -49,6 +49,8 @@ CHECKPOINT_EVERY = timedelta(seconds=1)
 _ID_SIZE = 16
 _DIGEST_SIZE = 32
 _REMEMBERED_NAMES = 50_000
+_BATCH = 2000  # entries whose bodies go in one transaction
+_A_MOMENT = timedelta(microseconds=1)
 __all__ = ["AuditLog", "Entry", "EntryState", "Inclusion"]
 _FAULTS = (*FAULTS, EncodingError, KeysError, CheckpointError, LookupError, merkle.ProofError)
 
@@ -206,6 +208,28 @@ class AuditLog:
         """Return the number of the first entry that is younger than a time, or that the next one will have."""
         with self._reading() as connection:
             return store.first_after(connection, microseconds(at))
+
+    def number_before(self, at: datetime) -> int:
+        """Return how many entries are older than a time: the number of the first that is not."""
+        return self.number_after(at - _A_MOMENT)
+
+    def oldest_body(self, end: int) -> datetime | None:
+        """Return when the oldest entry before a number was made that still has a body; None if none has."""
+        with self._reading() as connection:
+            row = store.first_with_body(connection, end)
+        return None if row is None else moment(row.leaf.at_us)
+
+    def take_bodies(self, end: int, told: Callable[[int, int], None]) -> int:
+        """Take the bodies of all entries before a number away, a batch at a time; return how many there were.
+
+        Leaves and tree stay. The caller has logged it, and that their time is over.
+        """
+        taken = 0
+        for begin in range(0, end, _BATCH):
+            with _fail_closed(), self._pool.lent() as connection:
+                taken += store.take_bodies(connection, begin, min(end, begin + _BATCH))
+            told(min(end, begin + _BATCH), end)
+        return taken
 
     def _entries_of(self, scope: str, before: int | None, limit: int) -> list[Entry]:
         with self._reading() as connection:

@@ -212,6 +212,18 @@ def seqs_of(connection: Connection, name: bytes) -> list[int]:
     return list(_seqs_of(connection, name, _END))[::-1]
 
 
+def first_with_body(connection: Connection, end: int) -> Stored | None:
+    """Return the first entry before a number that still has a body."""
+    query = f"{_SELECT}WHERE seq < ? AND sealed IS NOT NULL ORDER BY seq LIMIT 1"
+    return _found(connection.execute(query, (end,)).fetchone())
+
+
+def take_bodies(connection: Connection, begin: int, end: int) -> int:
+    """Take the bodies of the entries from one number to another away; return how many there were."""
+    query = "UPDATE log_entries SET sealed = NULL WHERE seq >= ? AND seq < ? AND sealed IS NOT NULL"
+    return connection.execute(query, (begin, end)).rowcount
+
+
 def newest_checkpoint(connection: Connection) -> str | None:
     """Return the note of the newest checkpoint that was written outside."""
     row = connection.execute("SELECT note FROM log_checkpoints ORDER BY size DESC LIMIT 1").fetchone()
