@@ -29,7 +29,8 @@ from sharing.aside import aside
 from sharing.case_words import NOBODY, Said, Step, Words
 from sharing.house import House
 
-EMERGENCY, QUESTION = "emergency", "question"
+#: Why an access is owed a decision, beside what is handed in: also where its user was asked, for whatever reason.
+EMERGENCY, QUESTION, TAKEN = "emergency", "question", "taken"
 _MOST = 100.0
 #: Entries that are themselves about another access, and so are no matter of a case.
 _STEPS = frozenset({EventKind.OUTCOME, EventKind.CASE, EventKind.EXPLAIN, EventKind.CONTROL})
@@ -246,6 +247,7 @@ def _owed(house: House, staff: Staff, node: str, hits: Sequence[Hit]) -> tuple[I
     for hit in (
         *(Hit(one.id, EMERGENCY, _MOST) for one in _undecided_openings(book, standings, node)),
         *(Hit(id_, QUESTION, _MOST) for id_ in asked_at),
+        *(Hit(id_, TAKEN, _MOST) for id_, one in standings.items() if one.asked and not one.decided),
         *hits,
     ):
         found.setdefault(hit.entry, []).append(hit)
@@ -258,7 +260,7 @@ def _owed(house: House, staff: Staff, node: str, hits: Sequence[Hit]) -> tuple[I
             access = _access(house, node, id_)
         except NoSuchCaseError:
             continue
-        due = _due(house, access, reasons, asked_at)
+        due = _due(house, access, reasons, asked_at, taken=standing.asked)
         items.append(Item(access, tuple(reasons), due, standing, _is_own(staff, access.actor)))
     return tuple(sorted(items, key=lambda one: (one.due, one.access.seq)))
 
@@ -271,13 +273,22 @@ def _undecided_openings(
             yield one
 
 
-def _due(house: House, access: Access, hits: Iterable[Hit], asked_at: Mapping[bytes, datetime]) -> datetime:
+def _due(
+    house: House,
+    access: Access,
+    hits: Iterable[Hit],
+    asked_at: Mapping[bytes, datetime],
+    *,
+    taken: Access | None,
+) -> datetime:
     days = house.deadlines
     dues = []
     for hit in hits:
         match hit.rule:
             case "emergency":
                 dues.append(access.at + days.emergency)
+            case "taken" if taken is not None:
+                dues.append(taken.at + days.case)
             case "question" if access.id in asked_at:
                 dues.append(asked_at[access.id] + days.question)
             case _:
@@ -339,11 +350,13 @@ def _case(house: House, staff: Staff, node: str, access_id: bytes) -> Case:
     is_opening = cases.is_opening(access)
     if is_opening and standing.outcome is None:
         hits.append(Hit(access_id, EMERGENCY, _MOST))
+    if standing.asked and not standing.decided:
+        hits.append(Hit(access_id, TAKEN, _MOST))
     asked_at = {one.access: one.at for one in reversed(questions)}
     return Case(
         access,
         standing,
-        _due(house, access, hits, asked_at) if hits else None,
+        _due(house, access, hits, asked_at, taken=standing.asked) if hits else None,
         _is_own(staff, access.actor),
         tuple(said),
         reads=_under(book, access) if is_opening else (),

@@ -381,6 +381,7 @@ HIT: Mapping[str, str] = {
     "emergency": N_("Nödöppning"),
     "question": N_("Personen frågar varför"),
     "sample": N_("Slumpmässigt urval"),
+    "taken": N_("Taget till granskning"),
 }
 
 #: What a signal says, by the id of its rule; the names in it are those of a hit's reasons.

@@ -250,6 +250,24 @@ async def test_whatever_is_handed_in_stands_in_the_same_queue(anna: World) -> No
     assert found[1].due == START + timedelta(days=30)
 
 
+async def test_whatever_is_taken_up_stays_in_the_queue_until_it_is_decided(anna: World) -> None:
+    """Also what nobody owed: once its user was asked, it is not forgotten."""
+    await opened(anna)
+    await anna.read("nurse-vc", "anna", emergency=True)
+    supervisor = staff(anna, "supervisor-region")
+    page = await accesses.of_organisation(anna.house, supervisor)
+    read = next(one.id for one in page.entries if one.event and one.event.kind is EventKind.READ)
+    anna.clock.move(days=60)
+    await cases.ask_user(anna.house, supervisor, read, WHY)
+    (item,) = [one for one in await queue(anna) if one.access.id == read]
+    assert [hit.rule for hit in item.hits] == ["taken"]
+    assert item.due == anna.clock() + timedelta(days=30)
+    case = await cases.find(anna.house, supervisor, read)
+    assert case.due == item.due
+    await decide(anna, read)
+    assert read not in {one.access.id for one in await queue(anna)}
+
+
 class TestQuestions:
     """Fråga om detta."""
 
