@@ -24,7 +24,7 @@ from app.web.control_views import (
     UnitRow,
 )
 from app.web.rule_form import day_of
-from app.web.shell import Answer, Asked, form, page, redirect, shown, supervisor, taken
+from app.web.shell import Answer, Asked, as_file, form, page, redirect, shown, supervisor, taken
 from app.web.views import FieldError, FieldProblem, FormState, Notice
 from app.whose import parse_id
 from app.wiring import Valv
@@ -129,9 +129,7 @@ async def download_record(request: Asked, document: FromPath[str]) -> Response[b
     found = await controls.find(house, member, Kind.RECORD, parse_id(document, size=_DIGEST))
     if found.content is None:
         raise NotFoundError
-    name = f"loggkontroll-{values.local_day(found.made.at)}.pdf"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(found.content, media_type="application/pdf", headers=headers)
+    return as_file(found.content, "application/pdf", f"loggkontroll-{values.local_day(found.made.at)}.pdf")
 
 
 async def _show_records(request: Asked, state: FormState, status: int = 200) -> Answer:

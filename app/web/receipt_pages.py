@@ -11,7 +11,7 @@ from app.errors import BadRequestError, NotFoundError
 from app.security import Access, valv_of
 from app.web import rule_form, values
 from app.web.receipt_views import ProofView, SilenceCard
-from app.web.shell import Answer, Asked, owner, page, shown
+from app.web.shell import Answer, Asked, as_file, owner, page, shown
 from app.web.views import FieldError, FieldProblem, FormState
 from audit import evidence
 from audit.errors import TooManyEntriesError
@@ -106,9 +106,3 @@ def verifier() -> Response[bytes]:
 def verifier_key(request: Asked) -> Response[bytes]:
     """The log's public key, as the program takes it."""
     return as_file(f"{valv_of(request).house.log.verifier_key}\n".encode(), "text/plain", "verify.key")
-
-
-def as_file(content: bytes, media_type: str, name: str) -> Response[bytes]:
-    """Answer with a file to keep."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=media_type, headers=headers)

@@ -13,7 +13,7 @@ from app.proofs import RECEIPT
 from app.security import demand_fresh, valv_of
 from app.web import labels, rule_form
 from app.web.rule_views import LiftView, RuleTerm, RuleVersion, RuleView
-from app.web.shell import Answer, Asked, Owner, form, owner, page, redirect, shown, taken
+from app.web.shell import Answer, Asked, Owner, as_file, form, owner, page, redirect, shown, taken
 from app.web.views import AccessEntry, FieldError, FieldProblem, FormState, Notice, RuleCard
 from audit.review import Access
 from consent.gate import Refused
@@ -116,7 +116,7 @@ async def download_receipt(request: Asked, rule_id: FromPath[str]) -> Response[b
     own, valv = owner(request), valv_of(request)
     told = await receipts.of_rule(valv.house, own.principal, own.alias, rule_id)
     signed = valv.receipts.sign(told, kind=RECEIPT).encode()
-    return _file(signed, "application/jose", f"kvitto-{rule_id}.jws")
+    return as_file(signed, "application/jose", f"kvitto-{rule_id}.jws")
 
 
 @shown("/sharing/{rule_id:str}/consent")
@@ -128,13 +128,7 @@ async def download_consent(request: Asked, rule_id: FromPath[str]) -> Response[b
     if rule is None:
         raise NotFoundError
     told = consent.to_fhir(rule, patient_id=own.alias.hex(), controller=valv.controller)
-    return _file(to_json(told), "application/fhir+json", f"consent-{rule_id}.json")
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response[bytes]:
-    return Response(
-        content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    return as_file(to_json(told), "application/fhir+json", f"consent-{rule_id}.json")
 
 
 # --- a change of it

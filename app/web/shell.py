@@ -216,6 +216,12 @@ def redirect(path: str, notice: Notice | None = None) -> Answer:
     return Redirect(f"{path}?{urlencode({'done': notice})}" if notice else path, status_code=303)
 
 
+def as_file(content: bytes, media_type: str, name: str) -> Response[bytes]:
+    """Answer with a file to keep."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
 def error_page(request: Asked, problem: Problem, headers: Mapping[str, str]) -> Answer:
     """Return the page of an error. Staff who have yet to choose a commission are sent to choose it."""
     found = _caller(request)
